@@ -10,7 +10,7 @@ pub enum FetchError {
         "the registry has no capability of that urn; publish it there, or correct the urn in the policy"
     )]
     UnknownUrn,
-    /// No connection: nobody listens, the name does not resolve, or the handshake failed on either side.
+    /// No answer: nobody listens, the name does not resolve, the handshake failed on either side, or what came is not HTTP.
     #[error(
         "the registry can't be reached; see whether it runs and whether its SPIFFE ID is the configured one"
     )]
@@ -23,7 +23,7 @@ pub enum FetchError {
         /// The deadline.
         milliseconds: u64,
     },
-    /// The connection ended within the answer, or the answer is not HTTP.
+    /// The connection ended within the answer.
     #[error("the registry's answer broke off; try again")]
     Interrupted,
     /// More bytes than the limit, whether told beforehand or seen while streaming.

@@ -182,7 +182,7 @@ impl Inner {
             .get(self.base.download(urn))
             .send()
             .await
-            .map_err(|error| self.fault(&error))?;
+            .map_err(|error| self.no_answer(&error))?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(FetchError::UnknownUrn),
@@ -200,7 +200,7 @@ impl Inner {
         }
         let mut bytes = BytesMut::with_capacity(told.unwrap_or_default());
         let mut hash = Sha256::new();
-        while let Some(piece) = answer.chunk().await.map_err(|error| self.fault(&error))? {
+        while let Some(piece) = answer.chunk().await.map_err(|error| self.broken(&error))? {
             if piece.len() > limit - bytes.len() {
                 return Err(FetchError::TooLarge { limit });
             }
@@ -218,11 +218,19 @@ impl Inner {
         }
     }
 
-    fn fault(&self, error: &reqwest::Error) -> FetchError {
-        // A connect timeout is both; nobody listening in time is what the operator has to know.
-        if error.is_connect() {
+    /// Before the answer: with TLS 1.3 a server that refuses our certificate says so only after the client's handshake is done, so
+    /// that is not told from a connection that could not be made.
+    fn no_answer(&self, error: &reqwest::Error) -> FetchError {
+        if error.is_timeout() && !error.is_connect() {
+            self.timed_out()
+        } else {
             FetchError::Unreachable
-        } else if error.is_timeout() {
+        }
+    }
+
+    /// Within the answer.
+    fn broken(&self, error: &reqwest::Error) -> FetchError {
+        if error.is_timeout() {
             self.timed_out()
         } else {
             FetchError::Interrupted

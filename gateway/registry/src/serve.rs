@@ -4,7 +4,6 @@
 //! handshake, of a request's head and of a connection's whole life, after which the peer has to prove itself again, and streams of one connection.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -116,11 +115,9 @@ async fn converse(
         .map_err(|_| "it did not end in time")?
 }
 
-fn told(shutdown: &mut watch::Receiver<bool>) -> impl Future<Output = ()> {
-    async {
-        // An error says that nobody is left who could tell: the end too.
-        let _ = shutdown.wait_for(|end| *end).await;
-    }
+async fn told(shutdown: &mut watch::Receiver<bool>) {
+    // An error says that nobody is left who could tell: the end too.
+    let _ = shutdown.wait_for(|end| *end).await;
 }
 
 /// Errors of `accept(2)` that concern one connection, or a shortage that passes.
