@@ -46,6 +46,7 @@ mod digest;
 mod frame;
 mod limits;
 mod message;
+pub mod patience;
 
 pub use cause::{Cause, ManifestConformanceError};
 pub use digest::{DigestError, ModuleDigest};
