@@ -1,14 +1,24 @@
 //! Kinds and versions, each with its compiled schema.
 
+mod build;
+
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use jsonschema::{PatternOptions, Validator};
-use serde_json::Value;
+use crate::meter::Meter;
+use crate::representation::Seen;
+use crate::schema::Compiled;
+use crate::strict::Document;
+use crate::{
+    KindSource, Limits, Rejection, RejectionCause, SchemaError, Violation, listing, pointer,
+};
 
-use crate::{KindSource, Limits, Rejection, RejectionCause, SchemaError, SchemaSource};
+/// Listing violations may take this part of the work that comparing may take.
+const LISTING_SHARE: u64 = 10;
 
-/// Every schema that bodies are compared with, compiled.
+/// Every schema that bodies are compared with, compiled. Share it behind an `Arc`; it is never
+/// changed, a reload compiles a new one.
 pub struct SchemaStore {
     kinds: BTreeMap<Arc<str>, Kind>,
     limits: Limits,
@@ -23,109 +33,51 @@ pub struct Manifest {
     pub version: Option<Arc<str>>,
 }
 
-struct Kind {
-    pointer: Option<Arc<str>>,
-    known: Arc<[Arc<str>]>,
-    versions: Vec<Validator>,
+/// One kind and how its bodies choose their schema.
+enum Kind {
+    /// One schema for all.
+    Single(Compiled),
+    /// One schema for each version.
+    Versioned {
+        pointer: Arc<str>,
+        /// In the order of the policy.
+        known: Arc<[Arc<str>]>,
+        schemas: BTreeMap<Arc<str>, Compiled>,
+    },
 }
 
 impl SchemaStore {
-    /// Compiles every schema of every kind.
+    /// Compiles every schema of every kind. A file that many kinds use is read and checked once,
+    /// a schema that many use is compiled once.
     ///
     /// # Errors
-    /// All mistakes, in the order of `sources`.
+    /// All mistakes in the limits, the kinds and the schemas.
     pub fn compile(sources: Vec<KindSource>, limits: Limits) -> Result<Self, Vec<SchemaError>> {
-        let mut kinds = BTreeMap::new();
-        let mut mistakes = Vec::new();
-        for source in sources {
-            let kind: Arc<str> = source.kind.into();
-            let mut known = Vec::new();
-            let mut versions = Vec::new();
-            for schema in source
-                .default
-                .iter()
-                .chain(source.versions.iter().map(|(_, s)| s))
-            {
-                match compile(schema) {
-                    Ok(validator) => versions.push(validator),
-                    Err(mistake) => mistakes.push(mistake),
-                }
-            }
-            for (version, _) in source.versions {
-                known.push(Arc::from(version));
-            }
-            let pointer = source.version_at.map(Arc::from);
-            kinds.insert(
-                kind,
-                Kind {
-                    pointer,
-                    known: known.into(),
-                    versions,
-                },
-            );
-        }
-        if mistakes.is_empty() {
-            Ok(Self { kinds, limits })
-        } else {
-            Err(mistakes)
-        }
+        let kinds = build::kinds(&sources, &limits)?;
+        Ok(Self { kinds, limits })
     }
 
-    /// Compares a body with the schema of its kind and version.
+    /// Reads a body strictly, finds the version that it states, and compares it with the schema.
+    /// The body is only looked at: bytes that pass go on as they are.
+    ///
+    /// Time and memory are bounded by the store's [`Limits`].
     ///
     /// # Errors
     /// A [`Rejection`] that holds none of the body's values.
     pub fn validate(&self, kind: &str, body: &[u8]) -> Result<Manifest, Rejection> {
-        let (name, kind) = self
-            .kinds
-            .get_key_value(kind)
-            .ok_or_else(|| plain(RejectionCause::KindUnknown))?;
-        if body.len() > self.limits.bytes {
-            return Err(plain(RejectionCause::TooLarge {
-                limit: self.limits.bytes,
-            }));
-        }
-        let value: Value = serde_json::from_slice(body).map_err(|_| {
-            plain(RejectionCause::Syntax {
-                offset: 0,
-                expected: "JSON",
-            })
-        })?;
-        let (index, version) = match &kind.pointer {
-            None => (0, None),
-            Some(pointer) => {
-                let stated = value
-                    .pointer(pointer)
-                    .and_then(Value::as_str)
-                    .ok_or_else(|| {
-                        plain(RejectionCause::VersionMissing {
-                            pointer: pointer.clone(),
-                            known: kind.known.clone(),
-                        })
-                    })?;
-                let index = kind
-                    .known
-                    .iter()
-                    .position(|known| &**known == stated)
-                    .ok_or_else(|| {
-                        plain(RejectionCause::VersionUnknown {
-                            pointer: pointer.clone(),
-                            known: kind.known.clone(),
-                        })
-                    })?;
-                (index, kind.known.get(index).cloned())
-            }
+        let Some((name, kind)) = self.kinds.get_key_value(kind) else {
+            return Err(Rejection::of(RejectionCause::KindUnknown));
         };
-        match kind.versions.get(index) {
-            Some(validator) if validator.is_valid(&value) => Ok(Manifest {
-                kind: name.clone(),
-                version,
-            }),
-            _ => Err(plain(RejectionCause::Schema)),
-        }
+        let document = Document::read(body, &self.limits).map_err(Rejection::of)?;
+        let (schema, version) = kind.choose(&document)?;
+        self.compare(schema, &document)?;
+        Ok(Manifest {
+            kind: Arc::clone(name),
+            version,
+        })
     }
 
-    /// The kinds that are loaded, in the order of their names.
+    /// The kinds that are loaded, ordered by name.
     pub fn kinds(&self) -> impl Iterator<Item = &str> {
         self.kinds.keys().map(|kind| &**kind)
     }
@@ -135,28 +87,98 @@ impl SchemaStore {
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
-}
 
-fn plain(cause: RejectionCause) -> Rejection {
-    Rejection {
-        cause,
-        violations: Vec::new(),
-        truncated: false,
+    fn compare(&self, schema: &Compiled, document: &Document<'_>) -> Result<(), Rejection> {
+        let meter = Meter::new(self.limits.work);
+        let conforms = schema.is_valid(Seen::root(document, &meter));
+        if meter.is_spent() {
+            return Err(Rejection::of(RejectionCause::TooMuchWork {
+                limit: self.limits.work,
+            }));
+        }
+        if conforms {
+            return Ok(());
+        }
+        let (violations, truncated) = self.list(schema, document);
+        Err(Rejection {
+            cause: RejectionCause::Schema,
+            violations,
+            truncated,
+        })
+    }
+
+    /// The violations of a document that does not conform. Collecting them costs more than the
+    /// verdict, so it has a meter of its own; where that ends early, the list is cut.
+    fn list(&self, schema: &Compiled, document: &Document<'_>) -> (Vec<Violation>, bool) {
+        let meter = Meter::new(self.limits.work / LISTING_SHARE);
+        let listed = catch_unwind(AssertUnwindSafe(|| {
+            let errors = schema.iter_errors(Seen::root(document, &meter));
+            listing::violations(errors, document, self.limits.errors)
+        }));
+        // The validator is written to panic where a regular expression engine failed inside, a
+        // defect that it otherwise contains. The verdict stands without the list.
+        let (violations, cut) = listed.unwrap_or((Vec::new(), true));
+        (violations, cut || meter.is_spent())
     }
 }
 
-fn compile(source: &SchemaSource) -> Result<Validator, SchemaError> {
-    let value: Value = serde_json::from_str(&source.text).map_err(|error| SchemaError::Text {
-        file: source.file.clone(),
-        problem: error.to_string(),
-    })?;
-    jsonschema::options()
-        .offline()
-        .with_pattern_options(PatternOptions::regex())
-        .build(&value)
-        .map_err(|error| SchemaError::Schema {
-            file: source.file.clone(),
-            path: error.instance_path().to_string(),
-            problem: error.masked().to_string(),
-        })
+impl Kind {
+    /// The schema for a body, and the version if the kind has versions.
+    fn choose(&self, document: &Document<'_>) -> Result<(&Compiled, Option<Arc<str>>), Rejection> {
+        let (pointer, known, schemas) = match self {
+            Self::Single(schema) => return Ok((schema, None)),
+            Self::Versioned {
+                pointer,
+                known,
+                schemas,
+            } => (pointer, known, schemas),
+        };
+        let stated = document.string_at(pointer).ok_or_else(|| {
+            Rejection::of(RejectionCause::VersionMissing {
+                pointer: Arc::clone(pointer),
+                known: Arc::clone(known),
+            })
+        })?;
+        let (version, schema) = schemas.get_key_value(stated).ok_or_else(|| {
+            Rejection::of(RejectionCause::VersionUnknown {
+                pointer: Arc::clone(pointer),
+                known: Arc::clone(known),
+            })
+        })?;
+        Ok((schema, Some(Arc::clone(version))))
+    }
+}
+
+impl Rejection {
+    /// A rejection for what stands before any schema. Where the policy names the place, that is
+    /// the one violation.
+    fn of(cause: RejectionCause) -> Self {
+        let violations = match &cause {
+            RejectionCause::VersionMissing { pointer, .. }
+            | RejectionCause::VersionUnknown { pointer, .. } => vec![Violation {
+                instance_path: pointer::shown(pointer),
+                schema_path: String::new(),
+                keyword: "version".to_owned(),
+                message: cause.to_string(),
+            }],
+            RejectionCause::TooLarge { .. }
+            | RejectionCause::TooDeep { .. }
+            | RejectionCause::TooManyMembers { .. }
+            | RejectionCause::KeyTooLong { .. }
+            | RejectionCause::TooMuchWork { .. }
+            | RejectionCause::NotUtf8 { .. }
+            | RejectionCause::ByteOrderMark
+            | RejectionCause::Syntax { .. }
+            | RejectionCause::LoneSurrogate { .. }
+            | RejectionCause::NumberOutOfRange { .. }
+            | RejectionCause::DuplicateKey { .. }
+            | RejectionCause::Schema
+            | RejectionCause::KindUnknown => Vec::new(),
+        };
+        Self {
+            cause,
+            violations,
+            truncated: false,
+        }
+    }
 }
