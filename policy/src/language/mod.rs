@@ -1,0 +1,160 @@
+//! The policy language, version 1: from a YAML file to a [`Policy`].
+//!
+//! ```yaml
+//! version: 1
+//! levels: [PUBLIC, STANDARD, CONFIDENTIAL, RESTRICTED]   # low to high; these where left out
+//! categories: [clinical]                                 # none where left out
+//! lake: { label: "RESTRICTED:clinical" }                 # the top where left out
+//! subjects:
+//!   planner: { id: spiffe://demo.bellgate.test/planner, floor: PUBLIC, clearance: "RESTRICTED:clinical", gateway: true }
+//!   search: { id: spiffe://demo.bellgate.test/search, clearance: PUBLIC, gateway: true }
+//! upstreams:
+//!   search:
+//!     workload: search                                   # a subject; or `web:` and a DNS name
+//!     label: PUBLIC                                      # of all that no route takes out
+//!     declares: false                                    # whether its own label statements are believed
+//!     routes:
+//!       ask: { methods: [POST], path: /v1/search, manifest: search-query }
+//! capabilities:
+//!   deidentify:
+//!     urn: "urn:bellgate:actionspace:solver:deidentify:v1"
+//!     sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
+//!     entry: deidentify
+//!     label: "RESTRICTED:clinical"
+//! grants:
+//!   - { subject: planner, object: search, modes: [observe, alter] }
+//!   - { id: may-deidentify, subject: planner, object: deidentify, modes: [execute] }
+//! ```
+//!
+//! A grant on an upstream covers all its routes; one on `upstream/route` that route alone. Objects share one space of
+//! names. `multilevel:`, `holds_no_data:` of a subject take a reason as text.
+//!
+//! **What holds.** A file with one mistake gives no policy. Beyond names that exist and labels that can be read: a
+//! clearance dominates the floor; the clearance of a workload dominates every object that it serves, and so does its floor
+//! unless `holds_no_data` says why not; a workload serves one upstream; a SPIFFE ID is one subject; two routes of an
+//! upstream never take the same requests.
+//!
+//! **What is bounded.** The numbers below, the names (32 bytes), and the document ([`crate::document`]).
+
+mod capabilities;
+mod draft;
+mod grants;
+mod labels;
+mod routes;
+mod subjects;
+mod upstreams;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::document::{Document, Mapping};
+use crate::grant::Matrix;
+use crate::lattice::Lattice;
+use crate::policy::Policy;
+use draft::Draft;
+
+/// How many subjects a policy can have: every decision finds its subject by hash, so this bounds the file, not the speed.
+pub const MAX_SUBJECTS: usize = 4096;
+/// How many upstreams a policy can have.
+pub const MAX_UPSTREAMS: usize = 4096;
+/// How many routes an upstream can have: every request walks them.
+pub const MAX_ROUTES: usize = 256;
+/// How many capabilities a policy can have.
+pub const MAX_CAPABILITIES: usize = 1024;
+/// How many grants a policy can have.
+pub const MAX_GRANTS: usize = 16_384;
+
+/// Reads a policy; see [`Policy::parse`].
+pub(crate) fn parse(file: &str, text: &str) -> Result<Policy, Diagnostics> {
+    let document = Document::parse(file, text)?;
+    let draft = document.root().mapping().map(|root| read(&root));
+    if document.is_clean()
+        && let Some(draft) = draft
+        && let Some(lattice) = draft.lattice.clone()
+    {
+        return Ok(finished(file, text, draft, lattice));
+    }
+    match document.finish() {
+        Err(mistakes) => Err(mistakes),
+        // A reader that gives up has said why; were one ever silent, the file is refused all the same.
+        Ok(()) => Err(Diagnostics(vec![Diagnostic {
+            file: Arc::from(file),
+            line: 1,
+            column: 1,
+            message: String::from("the file can't be read as a policy"),
+            help: None,
+        }])),
+    }
+}
+
+/// All sections, in an order in which each finds what it refers to.
+fn read(root: &Mapping<'_>) -> Draft {
+    read_version(root);
+    let lattice = labels::read_lattice(root);
+    let mut draft = Draft::new(lattice);
+    labels::read_lake(root, &mut draft);
+    subjects::read(root, &mut draft);
+    upstreams::read(root, &mut draft);
+    capabilities::read(root, &mut draft);
+    grants::read(root, &mut draft);
+    root.deny_unknown();
+    draft
+}
+
+fn read_version(root: &Mapping<'_>) {
+    let Some(node) = root.required("version") else {
+        return;
+    };
+    if node.u64().is_some_and(|version| version != 1) {
+        node.report("this program reads version 1 of the policy language");
+    }
+}
+
+fn finished(file: &str, text: &str, draft: Draft, lattice: Lattice) -> Policy {
+    let Draft {
+        lake,
+        subjects,
+        upstreams,
+        upstreams_by_authority,
+        capabilities,
+        objects,
+        mut manifests,
+        grants,
+        ..
+    } = draft;
+    manifests.sort();
+    manifests.dedup();
+    let subjects: Vec<_> = subjects.into_iter().flatten().collect();
+    Policy {
+        file: Arc::from(file),
+        digest: Arc::from(format!("sha256:{}", hex::encode(Sha256::digest(text)))),
+        lake: lake.unwrap_or_else(|| lattice.top()),
+        lattice,
+        subjects_by_id: subjects
+            .iter()
+            .map(|subject| (subject.id.clone(), Arc::clone(subject)))
+            .collect(),
+        subjects,
+        served: upstreams
+            .iter()
+            .filter_map(|upstream| {
+                let subject = upstream.server.workload()?;
+                Some((subject.id.clone(), Arc::clone(upstream)))
+            })
+            .collect(),
+        upstreams,
+        upstreams_by_authority,
+        capabilities,
+        objects_by_name: objects
+            .iter()
+            .map(|object| (Arc::clone(&object.name), Arc::clone(object)))
+            .collect::<HashMap<_, _>>(),
+        objects,
+        manifests,
+        matrix: Matrix::of(&grants),
+        grants,
+    }
+}

@@ -1,0 +1,92 @@
+//! The decision on an answer: a flow of its own, from what was reached to who asked.
+//!
+//! **What holds.** An answer carries the join of the object's label, the label of the workload behind it and what a
+//! believed upstream declares; it is released only where the asking subject's clearance dominates that join. Labels are
+//! looked up in the policy that is handed in, so an answer that is still open after a reload is decided under the new one.
+//! An `append` brings nothing back, so nothing of its answer is ever released.
+
+use std::sync::Arc;
+
+use crate::label::SecurityLabel;
+use crate::mode::Mode;
+use crate::object::{Object, Server};
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::verdict::{Decision, Denial, Permit};
+
+/// What is known of the label of who answers.
+#[derive(Clone, Copy)]
+pub enum Serving<'a> {
+    /// Its gateway stated its current label as the head left it; or the enclave, the label of the call.
+    Stated(&'a SecurityLabel),
+    /// Nobody stated it, or the answer is the gateway's own after contact (502, 504, a reset).
+    Unstated,
+}
+
+/// What is known of an answer before its first byte is released.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    /// Who answers.
+    pub serving: Serving<'a>,
+    /// What the upstream itself says of its answer; believed only where the policy says `declares` of it.
+    pub declared: Option<&'a SecurityLabel>,
+}
+
+/// Whether an answer may reach who asked.
+#[derive(Clone)]
+#[must_use]
+pub enum Release {
+    /// It may, and carries this label: the watermark of the reader rises by it before the first byte.
+    Released {
+        /// The join that the module's documentation describes.
+        label: SecurityLabel,
+    },
+    /// It may not, and not one byte of it.
+    Withheld(Denial),
+}
+
+/// Decides the release of an answer to what `permit` permitted.
+pub fn release(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Release {
+    let subject = policy.subject(&permit.subject().id);
+    let label = policy
+        .own(permit.object())
+        .and_then(|object| answer_label(object, permit, answer));
+    let clearance = subject.map(|subject| &subject.clearance);
+    match (label, clearance) {
+        (Some(label), Some(clearance))
+            if permit.mode() != Mode::Append && clearance.dominates(&label) =>
+        {
+            Release::Released { label }
+        }
+        (label, clearance) => {
+            let decision = Decision {
+                object_label: label,
+                clearance: clearance.cloned(),
+                policy: Arc::clone(&policy.digest),
+                ..permit.decision().clone()
+            };
+            Release::Withheld(Denial::new(decision, Reason::Withheld, &[]))
+        }
+    }
+}
+
+/// The label of an answer; `None` where the object has none.
+fn answer_label(object: &Object, permit: &Permit, answer: &Answer<'_>) -> Option<SecurityLabel> {
+    let label = object.label.as_ref()?;
+    let served = match (&object.server, answer.serving) {
+        (Server::Workload(subject), serving) => match serving {
+            _ if subject.multilevel.is_some() => label.clone(),
+            Serving::Stated(stated) if subject.gateway => label.join(&subject.floor).join(stated),
+            Serving::Stated(_) | Serving::Unstated => label.join(&subject.clearance),
+        },
+        (Server::Web(_), _) => label.clone(),
+        // A call is a subject of its own: its label begins at its caller's and rises with what it reads. The capability's
+        // label bounds it from above and is no part of it, unless nobody says what the call was.
+        (Server::Enclave, Serving::Stated(stated)) => permit.current().join(stated),
+        (Server::Enclave, Serving::Unstated) => permit.current().join(label),
+    };
+    match answer.declared.filter(|_| object.declares) {
+        Some(declared) => Some(served.join(declared)),
+        None => Some(served),
+    }
+}

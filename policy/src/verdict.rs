@@ -1,0 +1,222 @@
+//! What a decision returns.
+//!
+//! **What holds.** A [`Permit`] is built by [`crate::decide`] alone. A [`Denial`] always has a reason. Both carry the same
+//! [`Decision`], from which the answer, the audit record, the metrics and the event are made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use crate::label::SecurityLabel;
+use crate::mode::Mode;
+use crate::object::Object;
+use crate::reason::Reason;
+use crate::subject::Subject;
+use crate::timestamp::Timestamp;
+
+/// Which release or delivery raised a watermark.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Observation {
+    /// The gateway's own ID of the request whose answer was released, or that was delivered.
+    pub request_id: String,
+    /// The object that was observed.
+    pub object: String,
+    /// When.
+    pub at: Timestamp,
+    /// The label of what was observed, in its canonical text.
+    pub label: String,
+}
+
+/// The answer to a question.
+#[derive(Clone)]
+#[must_use]
+pub enum Verdict {
+    /// It may happen.
+    Permit(Permit),
+    /// It may not.
+    Denial(Denial),
+}
+
+/// What was decided about, and what was compared.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// The subject's SPIFFE ID.
+    pub subject: Arc<str>,
+    /// The object's name, as asked.
+    pub object: Arc<str>,
+    /// The access mode.
+    pub mode: Mode,
+    /// The subject's current label; `None` where it could not be known.
+    pub current: Option<SecurityLabel>,
+    /// The object's label; for `withheld`, the label of the answer. `None` where there is none.
+    pub object_label: Option<SecurityLabel>,
+    /// The subject's clearance; `None` for a subject that the policy does not know.
+    pub clearance: Option<SecurityLabel>,
+    /// The rule that granted it, whatever else refused it.
+    pub rule: Option<Arc<str>>,
+    /// For `no-write-down`: which observation raised the current label, where that is known.
+    pub cause: Option<Arc<Observation>>,
+    /// Digest of the policy.
+    pub policy: Arc<str>,
+}
+
+/// Proof that [`crate::decide`] permitted one subject one object in one mode.
+#[derive(Clone)]
+pub struct Permit {
+    decision: Decision,
+    subject: Arc<Subject>,
+    object: Arc<Object>,
+    current: SecurityLabel,
+}
+
+/// A refusal with all its reasons.
+#[derive(Clone)]
+pub struct Denial {
+    decision: Decision,
+    first: Reason,
+    /// In the order of report; `first` is the least of them.
+    reasons: SmallVec<[Reason; 4]>,
+}
+
+impl Permit {
+    /// For [`crate::decide`] alone.
+    pub(crate) fn new(
+        decision: Decision,
+        subject: Arc<Subject>,
+        object: Arc<Object>,
+        current: SecurityLabel,
+    ) -> Self {
+        Self {
+            decision,
+            subject,
+            object,
+            current,
+        }
+    }
+
+    /// What was decided.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Who may.
+    #[must_use]
+    pub fn subject(&self) -> &Arc<Subject> {
+        &self.subject
+    }
+
+    /// What may be reached.
+    #[must_use]
+    pub fn object(&self) -> &Arc<Object> {
+        &self.object
+    }
+
+    /// The label that the request carries.
+    #[must_use]
+    pub fn current(&self) -> &SecurityLabel {
+        &self.current
+    }
+
+    /// The access mode.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.decision.mode
+    }
+}
+
+impl Denial {
+    /// A refusal for `one` and `others`, in any order and with repetitions.
+    pub(crate) fn new(decision: Decision, one: Reason, others: &[Reason]) -> Self {
+        let mut reasons: SmallVec<[Reason; 4]> = others.iter().copied().collect();
+        reasons.push(one);
+        reasons.sort_unstable();
+        reasons.dedup();
+        let first = reasons.first().copied().unwrap_or(one);
+        Self {
+            decision,
+            first,
+            reasons,
+        }
+    }
+
+    /// What was decided.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// All reasons, in the order of report.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        &self.reasons
+    }
+
+    /// The reason that the caller is told.
+    #[must_use]
+    pub fn first(&self) -> Reason {
+        self.first
+    }
+}
+
+impl Verdict {
+    /// What was decided.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        match self {
+            Self::Permit(permit) => permit.decision(),
+            Self::Denial(denial) => denial.decision(),
+        }
+    }
+
+    /// All reasons for a refusal; none for a permit.
+    #[must_use]
+    pub fn reasons(&self) -> &[Reason] {
+        match self {
+            Self::Permit(_) => &[],
+            Self::Denial(denial) => denial.reasons(),
+        }
+    }
+
+    /// The permit, where it is one.
+    #[must_use]
+    pub fn permit(self) -> Option<Permit> {
+        match self {
+            Self::Permit(permit) => Some(permit),
+            Self::Denial(_) => None,
+        }
+    }
+
+    /// The refusal, where it is one.
+    #[must_use]
+    pub fn denial(self) -> Option<Denial> {
+        match self {
+            Self::Permit(_) => None,
+            Self::Denial(denial) => Some(denial),
+        }
+    }
+}
+
+impl fmt::Debug for Verdict {
+    /// The outcome and nothing of who asked for what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Permit(_) => f.write_str("Permit"),
+            Self::Denial(denial) => write!(f, "{denial:?}"),
+        }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
+impl fmt::Debug for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Denial").field(&self.reasons).finish()
+    }
+}
