@@ -1,1 +1,44 @@
-//! Placeholder while the workspace is set up.
+//! The data path.
+//!
+//! One request is told by [`request::take`]: identify, validate, decide. One answer is told by
+//! [`answer::release_answer`]: decide, raise, make durable, release. [`gateway::Gateway`] hangs
+//! both into Pingora's phases, and [`server::build`] puts them behind the sidecar's listeners.
+//!
+//! What holds: without a [`bellgate_policy::Permit`], which only `decide` can build, no upstream
+//! can be named; a peer is verified before any application byte leaves, and again on every request
+//! of a kept-alive or resumed connection; every exchange ends in one record. What is bounded: open
+//! exchanges, bodies that are read, queues, header sizes (by Pingora). What is absent on purpose:
+//! caching, retries of what is not idempotent, CONNECT and TRACE, HTTP/2 push, payload capture.
+
+pub mod admin;
+pub mod admission;
+pub mod answer;
+pub mod append;
+pub mod audit;
+pub mod authority;
+mod body;
+pub mod caller;
+pub mod capability;
+pub mod connector;
+pub mod context;
+pub mod core;
+pub mod enclave;
+pub mod exchange;
+pub mod gateway;
+mod h2_session;
+mod headers;
+pub mod label_header;
+pub mod metrics;
+pub mod observe;
+pub mod peer_uid;
+pub mod refusal;
+mod reply;
+pub mod request;
+pub mod retirement;
+pub mod server;
+pub mod snapshot;
+pub mod target_path;
+mod tee;
+mod upstream;
+mod vigil;
+pub mod xfcc;

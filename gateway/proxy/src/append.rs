@@ -1,0 +1,254 @@
+//! Blind write-up: upwards, and nothing back.
+//!
+//! The caller hears 202 once this gateway's own checks have passed, whatever becomes of the
+//! request; so neither status, time nor content of the far side reaches it. What was accepted
+//! waits here in memory, bounded, and counts against the caller's own places for a fixed time from
+//! acceptance, delivered or not: a full queue tells nothing of the far side either. A delivery is
+//! tried again only while no byte of it has left. It keeps the label that it had at acceptance.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bellgate_policy::SpiffeId;
+use bellgate_spire::client_config;
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use pingora::proxy::Session;
+use serde_json::json;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{sleep, timeout};
+
+use crate::admission::{Destination, Direction, destination};
+use crate::connector::WebRoots;
+use crate::context::{Admitted, Context};
+use crate::core::{Core, LocalAddress};
+use crate::label_header::{DECLARE, LABEL, REQUEST_ID};
+use crate::refusal::Refusal;
+use crate::reply;
+use crate::request::Next;
+use crate::upstream::resolve;
+use crate::xfcc::{self, XFCC};
+
+/// How long an accepted entry holds its place, and how long its delivery is tried.
+const HELD: Duration = Duration::from_secs(30);
+/// Deliveries under way at once.
+const AT_ONCE: usize = 8;
+/// Subjects whose places are counted; more than a sidecar has callers.
+const SUBJECTS: usize = 1024;
+
+struct Entry {
+    request_id: String,
+    request: Request<Full<Bytes>>,
+    admitted: Admitted,
+    accepted: Instant,
+}
+
+/// Accepts blind write-ups.
+pub struct AppendQueue {
+    places: usize,
+    accepted: Mutex<HashMap<SpiffeId, VecDeque<Instant>>>,
+    queue: mpsc::UnboundedSender<Entry>,
+}
+
+/// Delivers what an [`AppendQueue`] accepted.
+pub struct AppendWorker {
+    queue: mpsc::UnboundedReceiver<Entry>,
+    web: Arc<WebRoots>,
+}
+
+impl AppendQueue {
+    /// A queue with `places` for each caller.
+    ///
+    /// The channel itself is unbounded; what goes through it is bounded by the places.
+    #[must_use]
+    pub fn new(places: usize, web: Arc<WebRoots>) -> (Self, AppendWorker) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self { places, accepted: Mutex::default(), queue: sender }, AppendWorker { queue: receiver, web })
+    }
+
+    fn take_place(&self, caller: &SpiffeId, now: Instant) -> Result<(), Refusal> {
+        const FULL: Refusal = Refusal::Busy("your blind write-ups of the last 30 seconds fill their queue; try again later");
+        let mut accepted = self.accepted.lock();
+        if !accepted.contains_key(caller) && accepted.len() >= SUBJECTS {
+            accepted.retain(|_, places| places.back().is_some_and(|last| now.duration_since(*last) < HELD));
+            if accepted.len() >= SUBJECTS {
+                return Err(FULL);
+            }
+        }
+        let places = accepted.entry(caller.clone()).or_default();
+        while places.front().is_some_and(|first| now.duration_since(*first) >= HELD) {
+            places.pop_front();
+        }
+        if places.len() >= self.places {
+            return Err(FULL);
+        }
+        places.push_back(now);
+        Ok(())
+    }
+}
+
+/// Accepts an append and answers 202.
+///
+/// # Errors
+///
+/// [`Refusal::Busy`] where the caller's places are taken.
+pub async fn accept(core: &Core, session: &mut Session, ctx: &mut Context, admitted: Admitted) -> Result<Next, Refusal> {
+    let entry = Entry {
+        request_id: ctx.exchange.request_id.clone(),
+        request: request(session, ctx, &admitted)?,
+        accepted: Instant::now(),
+        admitted,
+    };
+    ctx.exchange.request_bytes = ctx.body.as_ref().map_or(0, |body| body.len() as u64);
+    core.appends.take_place(entry.admitted.caller.id(), entry.accepted)?;
+    let policy = Arc::clone(&ctx.snapshot.policy);
+    let bottom = policy.lattice().text(&policy.lattice().bottom());
+    core.appends.queue.send(entry).map_err(|_| Refusal::Internal)?;
+    core.metrics.appends.with_label_values(&["accepted"]).inc();
+    let request_id = ctx.exchange.request_id.clone();
+    reply::send(session, 202, None, &request_id, Some(&bottom), Bytes::new())
+        .await
+        .map_err(|_| Refusal::BodyUnreadable)?;
+    Ok(Next::Answered)
+}
+
+/// What will be delivered, made while the policy that permitted it is in force.
+fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Request<Full<Bytes>>, Refusal> {
+    const KEPT: [header::HeaderName; 3] = [header::CONTENT_TYPE, header::USER_AGENT, header::AUTHORIZATION];
+    let head = session.req_header();
+    let mut request = Request::builder()
+        .method(head.method.clone())
+        .uri(&admitted.target)
+        .header(REQUEST_ID, &ctx.exchange.request_id);
+    for name in KEPT {
+        for value in head.headers.get_all(&name) {
+            request = request.header(&name, value);
+        }
+    }
+    let lattice = ctx.snapshot.policy.lattice();
+    request = match admitted.facts.direction {
+        Direction::Inbound => request.header(header::HOST, &admitted.facts.host).header(
+            XFCC,
+            xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id()),
+        ),
+        Direction::Outbound => match destination(&admitted.permit) {
+            Some(Destination::Mesh { name, .. }) => {
+                request.header(header::HOST, name.as_ref()).header(LABEL, lattice.text(admitted.permit.current()))
+            }
+            Some(Destination::Web { host, .. }) => request.header(header::HOST, host),
+            Some(Destination::Enclave) | None => return Err(Refusal::Internal),
+        },
+    };
+    let mut request = request
+        .body(Full::new(ctx.body.clone().unwrap_or_default()))
+        .map_err(|_| Refusal::Internal)?;
+    if matches!(destination(&admitted.permit), Some(Destination::Web { .. })) && admitted.facts.direction == Direction::Outbound {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request.headers_mut().remove(DECLARE);
+    Ok(request)
+}
+
+impl AppendWorker {
+    /// Delivers until every sender is gone.
+    pub async fn run(mut self, core: Arc<Core>) {
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        while let Some(entry) = self.queue.recv().await {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let (core, web) = (Arc::clone(&core), Arc::clone(&self.web));
+            tokio::spawn(async move {
+                let request_id = entry.request_id.clone();
+                let left = HELD.saturating_sub(entry.accepted.elapsed());
+                let outcome = match timeout(left, deliver(&core, &web, entry)).await {
+                    Ok(Ok(())) => "delivered",
+                    Ok(Err(why)) => {
+                        log::warn!("blind write-up {request_id} not delivered: {why}");
+                        "failed"
+                    }
+                    Err(_) => "expired",
+                };
+                core.metrics.appends.with_label_values(&[outcome]).inc();
+                core.audit.record(|| json!({"kind": "append", "request_id": request_id, "outcome": outcome}));
+                drop(place);
+            });
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum DeliveryError {
+    #[error("nothing is configured for its destination")]
+    NoDestination,
+    #[error("connecting: {0}")]
+    Connect(std::io::Error),
+    #[error("after the first byte: {0}")]
+    Sent(hyper::Error),
+}
+
+async fn deliver(core: &Core, web: &WebRoots, entry: Entry) -> Result<(), DeliveryError> {
+    let mut wait = Duration::from_millis(100);
+    loop {
+        match connect(core, web, &entry.admitted).await {
+            Ok(stream) => return send(stream, entry.request).await,
+            Err(DeliveryError::Connect(error)) => {
+                log::debug!("blind write-up {}: {error}; trying again", entry.request_id);
+                sleep(wait).await;
+                wait = (wait * 2).min(Duration::from_secs(5));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+}
+
+trait Duplex: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Duplex for T {}
+
+async fn connect(core: &Core, web: &WebRoots, admitted: &Admitted) -> Result<Box<dyn Duplex>, DeliveryError> {
+    let io = DeliveryError::Connect;
+    if admitted.facts.direction == Direction::Inbound {
+        let workload = core.workload.as_ref().ok_or(DeliveryError::NoDestination)?;
+        return Ok(match &workload.address {
+            LocalAddress::Tcp(address) => Box::new(TcpStream::connect(address).await.map_err(io)?),
+            LocalAddress::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(io)?),
+        });
+    }
+    let (name, settings, server) = match destination(&admitted.permit) {
+        Some(Destination::Mesh { name, id }) => {
+            (name, client_config(&core.identity, id, &[b"http/1.1"]), "spiffe.invalid".to_owned())
+        }
+        Some(Destination::Web { name, host }) => {
+            let settings = web.settings(host, b"http/1.1").map_err(|error| io(std::io::Error::other(error)))?;
+            (name, settings, host.to_owned())
+        }
+        Some(Destination::Enclave) | None => return Err(DeliveryError::NoDestination),
+    };
+    let remote = core.addresses.get(name.as_ref()).ok_or(DeliveryError::NoDestination)?;
+    let unresolved = |_| io(std::io::Error::other("the host name does not resolve"));
+    let address = resolve(remote).await.map_err(unresolved)?;
+    let tcp = TcpStream::connect(address).await.map_err(io)?;
+    let server = server.try_into().map_err(|_| DeliveryError::NoDestination)?;
+    Ok(Box::new(tokio_rustls::TlsConnector::from(settings).connect(server, tcp).await.map_err(io)?))
+}
+
+async fn send(stream: Box<dyn Duplex>, request: Request<Full<Bytes>>) -> Result<(), DeliveryError> {
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(DeliveryError::Sent)?;
+    let driver = tokio::spawn(connection);
+    let sent = async {
+        let answer = sender.send_request(request).await?;
+        // Read and thrown away: what comes back goes nowhere.
+        let mut body = answer.into_body();
+        while let Some(frame) = body.frame().await {
+            drop(frame?);
+        }
+        Ok(())
+    };
+    let outcome = sent.await.map_err(DeliveryError::Sent);
+    driver.abort();
+    outcome
+}

@@ -1,0 +1,112 @@
+//! The audit log: one JSON line a decision, on a thread of its own.
+//!
+//! It is an object at the top of the lattice: complete, mode 0600, for operators. The queue is
+//! bounded; what does not fit is counted and the count written as a line of its own, so that a gap
+//! can be seen. Refusing requests that cannot be audited comes with the spool.
+
+use std::fs::OpenOptions;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// About 8 MiB of records.
+const QUEUE: usize = 16_384;
+/// How long a record may wait in the buffer.
+const FLUSH: Duration = Duration::from_millis(200);
+
+/// Writes audit records; cheap to clone.
+#[derive(Clone)]
+pub struct Audit {
+    queue: Option<SyncSender<Value>>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Joins the writer at the end, so that what was accepted is on disk.
+pub struct AuditWriter(Option<JoinHandle<()>>);
+
+impl Audit {
+    /// No audit log: the config names none.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { queue: None, dropped: Arc::default() }
+    }
+
+    /// Appends to `file`, which is created with mode 0600.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened for appending.
+    pub fn open(file: &Path) -> io::Result<(Self, AuditWriter)> {
+        let out = OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
+        let (sender, receiver) = sync_channel(QUEUE);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&dropped);
+        let thread = std::thread::Builder::new()
+            .name("audit".into())
+            .spawn(move || write_all(&receiver, BufWriter::new(out), &counter))?;
+        Ok((Self { queue: Some(sender), dropped }, AuditWriter(Some(thread))))
+    }
+
+    /// Queues one record; never blocks.
+    pub fn record(&self, record: impl FnOnce() -> Value) {
+        if let Some(queue) = &self.queue
+            && queue.try_send(record()).is_err()
+        {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Records that did not fit, so far.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl AuditWriter {
+    /// Waits until all is written. Every [`Audit`] must be dropped before, or it waits at most for
+    /// the next flush.
+    pub fn close(mut self) {
+        if let Some(thread) = self.0.take()
+            && thread.join().is_err()
+        {
+            log::error!("the audit writer failed; see the log above");
+        }
+    }
+}
+
+fn write_all(records: &Receiver<Value>, mut out: BufWriter<std::fs::File>, dropped: &AtomicU64) {
+    let mut told = 0;
+    loop {
+        let received = records.recv_timeout(FLUSH);
+        let gap = dropped.load(Ordering::Relaxed);
+        let written = (|| -> io::Result<()> {
+            if gap > told {
+                serde_json::to_writer(&mut out, &json!({"kind": "gap", "dropped": gap - told}))?;
+                out.write_all(b"\n")?;
+                told = gap;
+            }
+            match &received {
+                Ok(record) => {
+                    serde_json::to_writer(&mut out, record)?;
+                    out.write_all(b"\n")
+                }
+                Err(_) => out.flush(),
+            }
+        })();
+        if let Err(error) = written {
+            dropped.fetch_add(1, Ordering::Relaxed);
+            log::error!("audit record not written: {error}; check the disk of the audit file");
+        }
+        if received == Err(RecvTimeoutError::Disconnected) {
+            return;
+        }
+    }
+}

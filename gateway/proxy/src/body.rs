@@ -1,0 +1,71 @@
+//! Reading a request's body before any upstream is chosen.
+//!
+//! Pingora keeps at most 64 KiB of a body that was read early and replays that much upstream; one
+//! byte more and it replays nothing. So with a stated length the replay buffer is switched on only
+//! for the last 64 KiB, the whole body is kept here, and the filter that sees the replay puts the
+//! whole in its place. Without a stated length we cannot know when the tail begins, and 64 KiB is
+//! the limit.
+
+use bytes::{Bytes, BytesMut};
+use http::header;
+use pingora::proxy::Session;
+
+use crate::refusal::Refusal;
+
+/// Pingora's replay buffer, in bytes.
+pub const REPLAY: usize = 64 * 1024;
+
+/// Reads the whole body, at most `limit` bytes.
+///
+/// # Errors
+///
+/// A [`Refusal`] where the body is coded, too large, or ends early. Nothing more of the connection
+/// can be used then.
+pub async fn read_whole(session: &mut Session, limit: usize) -> Result<Bytes, Refusal> {
+    refuse_content_coding(session)?;
+    let length = stated_length(session)?;
+    if length.is_some_and(|length| length > limit) {
+        return Err(Refusal::BodyTooLarge(limit));
+    }
+    if expects_continue(session) {
+        session.write_continue_response().await.map_err(|_| Refusal::BodyUnreadable)?;
+    }
+    let mut body = BytesMut::with_capacity(length.unwrap_or(0));
+    loop {
+        if length.is_none_or(|length| length.saturating_sub(body.len()) <= REPLAY) {
+            session.enable_retry_buffering();
+        }
+        let Some(chunk) = session.read_request_body().await.map_err(|_| Refusal::BodyUnreadable)? else { break };
+        body.extend_from_slice(&chunk);
+        if body.len() > limit {
+            return Err(Refusal::BodyTooLarge(limit));
+        }
+        if length.is_none() && body.len() > REPLAY {
+            return Err(Refusal::BodyNeedsLength(REPLAY));
+        }
+    }
+    if length.is_some_and(|length| length != body.len()) {
+        return Err(Refusal::BodyUnreadable);
+    }
+    Ok(body.freeze())
+}
+
+fn refuse_content_coding(session: &Session) -> Result<(), Refusal> {
+    let codings = session.req_header().headers.get_all(header::CONTENT_ENCODING);
+    let plain = codings.iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if plain { Ok(()) } else { Err(Refusal::ContentCoding) }
+}
+
+fn stated_length(session: &Session) -> Result<Option<usize>, Refusal> {
+    let Some(value) = session.req_header().headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
+    let length = value.to_str().ok().and_then(|text| text.parse().ok());
+    length.map(Some).ok_or(Refusal::BodyUnreadable)
+}
+
+fn expects_continue(session: &Session) -> bool {
+    session
+        .req_header()
+        .headers
+        .get(header::EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}

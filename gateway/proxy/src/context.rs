@@ -1,0 +1,96 @@
+//! What one exchange carries from phase to phase.
+
+use std::sync::Arc;
+
+use bellgate_policy::{Permit, Timestamp};
+use bellgate_telemetry::Listener;
+use bytes::Bytes;
+use prometheus::IntGauge;
+
+use crate::admission::{Matter, RequestFacts};
+use crate::answer::Released;
+use crate::caller::Caller;
+use crate::core::{Core, Own};
+use crate::exchange::Exchange;
+use crate::refusal::Refusal;
+use crate::snapshot::Snapshot;
+use crate::tee::Tee;
+use crate::upstream::Route;
+
+/// A request that may go.
+pub struct Admitted {
+    /// Who sent it.
+    pub caller: Caller,
+    /// The workload of this gateway.
+    pub own: Arc<Own>,
+    /// What it is about.
+    pub matter: Matter,
+    /// What it says, for deciding anew.
+    pub facts: RequestFacts,
+    /// The proof.
+    pub permit: Permit,
+    /// The target that was decided on, with its query: what is forwarded.
+    pub target: String,
+    /// Version of our own watermark that was decided with.
+    pub version: u64,
+    /// Whether it goes as HTTP/2 whatever is configured: it is gRPC.
+    pub grpc: bool,
+}
+
+/// One exchange on its way through the phases.
+pub struct Context {
+    /// Policy and schemas: the same for the whole request.
+    pub snapshot: Arc<Snapshot>,
+    /// The record that is written at the end.
+    pub exchange: Exchange,
+    /// Where the request goes, and how, once an upstream was chosen.
+    pub route: Option<Route>,
+    /// Set by the request filter.
+    pub admitted: Option<Admitted>,
+    /// The validated body.
+    pub body: Option<Bytes>,
+    /// Whether an upstream was reached.
+    pub contacted: bool,
+    /// Set when the head of the answer was released.
+    pub released: Option<Released>,
+    /// Set where the answer is a stream of events.
+    pub tee: Option<Tee>,
+    /// Why an error was returned to Pingora.
+    pub refusal: Option<Refusal>,
+    place: Option<Place>,
+}
+
+impl Context {
+    pub(crate) fn new(core: &Core, listener: Listener) -> Self {
+        let at: Timestamp = core.now();
+        Self {
+            snapshot: core.snapshot.load_full(),
+            exchange: Exchange::begin(listener, at),
+            route: None,
+            admitted: None,
+            body: None,
+            contacted: false,
+            released: None,
+            tee: None,
+            refusal: None,
+            place: None,
+        }
+    }
+
+    /// Takes a place among the open exchanges; false where there is none.
+    pub(crate) fn open(&mut self, core: &Core) -> bool {
+        let open = &core.metrics.exchanges_open;
+        open.inc();
+        self.place = Some(Place(open.clone()));
+        usize::try_from(open.get()).is_ok_and(|count| count <= core.limits.max_exchanges)
+    }
+}
+
+/// A place among the open exchanges, given back however the exchange ends.
+struct Place(IntGauge);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

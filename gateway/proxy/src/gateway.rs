@@ -1,0 +1,224 @@
+//! The phases of one exchange, in Pingora's order.
+//!
+//! | phase | what happens |
+//! | --- | --- |
+//! | early request filter | a place among the open exchanges; informational answers are not passed on |
+//! | request filter | identify, validate, decide ([`crate::request`]); all refusals of requests |
+//! | upstream peer | by expected SPIFFE ID, from the permit alone |
+//! | upstream request filter | headers that only a gateway may set |
+//! | request body filter | the validated body goes on unchanged; a streaming chunk is decided anew |
+//! | response filter | the label of the answer: withheld, or raised and released |
+//! | response body filter | the serving label is watched, events are teed |
+//! | fail to proxy | our own 502 and 504 are answers too |
+//! | logging | the one record |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bellgate_telemetry::Listener;
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::prelude::HttpPeer;
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora_core::modules::http::HttpModules;
+use pingora_core::{Error, ErrorType, Result};
+
+use crate::answer::{Source, release_answer};
+use crate::context::Context;
+use crate::core::Core;
+use crate::refusal::Refusal;
+use crate::request::{self, Next};
+use crate::tee::Tee;
+use crate::{headers, reply, upstream, vigil};
+
+/// One listener's view of the data path.
+pub struct Gateway {
+    core: Arc<Core>,
+    listener: Listener,
+}
+
+impl Gateway {
+    /// The data path behind `listener`.
+    #[must_use]
+    pub fn new(core: Arc<Core>, listener: Listener) -> Self {
+        Self { core, listener }
+    }
+
+    async fn refuse(&self, session: &mut Session, ctx: &mut Context, refusal: &Refusal) -> u16 {
+        ctx.exchange.refuse(&self.core, refusal);
+        reply::problem(session, ctx, refusal).await
+    }
+}
+
+/// The type of errors that stand for a [`Refusal`] kept in the context.
+const REFUSED: ErrorType = ErrorType::Custom("refused");
+
+fn refused(ctx: &mut Context, refusal: Refusal) -> Box<Error> {
+    ctx.refusal = Some(refusal);
+    Error::explain(REFUSED, "refused by bellgate")
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(&self.core, self.listener)
+    }
+
+    /// No compression, no anything between the tee and the wire.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
+        session.set_ignore_info_resp(true);
+        ctx.exchange.method = session.req_header().method.to_string();
+        if ctx.open(&self.core) { Ok(()) } else { Err(refused(ctx, Refusal::Busy("too many exchanges are open; try again later"))) }
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
+        match request::take(&self.core, session, ctx).await {
+            Ok(Next::Forward) => Ok(false),
+            Ok(Next::Answered) => Ok(true),
+            Err(refusal) => {
+                self.refuse(session, ctx, &refusal).await;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Context) -> Result<Box<HttpPeer>> {
+        match upstream::peer(&self.core, session, ctx).await {
+            Ok(peer) => Ok(peer),
+            Err(refusal) => Err(refused(ctx, refusal)),
+        }
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::unix::io::RawFd,
+        _digest: Option<&pingora_core::protocols::Digest>,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        ctx.contacted = true;
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        headers::prepare_request(request, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Context,
+    ) -> Result<()> {
+        if let Some(whole) = &ctx.body {
+            // What is replayed is the tail that Pingora kept; what was validated is the whole.
+            *body = Some(if end { whole.clone() } else { Bytes::new() });
+        } else if let Some(chunk) = body
+            && !chunk.is_empty()
+            && let Err(refusal) = vigil::upward_chunk(&self.core, ctx)
+        {
+            return Err(refused(ctx, refusal));
+        }
+        ctx.exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
+        Ok(())
+    }
+
+    async fn response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+        if answer.status.is_informational() && answer.status != http::StatusCode::SWITCHING_PROTOCOLS {
+            // Not released: `early_request_filter` told Pingora to drop these.
+            return Ok(());
+        }
+        let Some(admitted) = ctx.admitted.as_ref() else { return Err(refused(ctx, Refusal::Internal)) };
+        let policy = &ctx.snapshot.policy;
+        let released = release_answer(
+            &self.core,
+            policy,
+            &admitted.own.watermark,
+            admitted.facts.direction,
+            &admitted.permit,
+            &Source::Head(&answer.headers),
+            &mut ctx.exchange,
+        );
+        match released {
+            Ok(released) => {
+                let text = policy.lattice().text(&released.label);
+                headers::prepare_answer(answer, &ctx.exchange.request_id, &text)?;
+                ctx.tee = Tee::of(&answer.headers, &ctx.exchange.request_id, text);
+                ctx.exchange.stream = ctx.tee.is_some() || session.is_upgrade_req();
+                ctx.released = Some(released);
+                Ok(())
+            }
+            Err(refusal) => Err(refused(ctx, refusal)),
+        }
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end: bool,
+        ctx: &mut Context,
+    ) -> Result<Option<Duration>> {
+        let Some(chunk) = body.as_ref().filter(|chunk| !chunk.is_empty()) else { return Ok(None) };
+        if let Err(refusal) = vigil::answer_chunk(&self.core, ctx) {
+            return Err(refused(ctx, refusal));
+        }
+        ctx.exchange.response_bytes += chunk.len() as u64;
+        if let Some(tee) = &mut ctx.tee {
+            tee.saw(&self.core, chunk, self.core.now());
+        }
+        Ok(None)
+    }
+
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut http::HeaderMap,
+        ctx: &mut Context,
+    ) -> Result<Option<Bytes>> {
+        if let Err(refusal) = vigil::answer_chunk(&self.core, ctx) {
+            return Err(refused(ctx, refusal));
+        }
+        headers::strip_labels(trailers);
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
+        let refusal = ctx.refusal.take().unwrap_or_else(|| upstream::fault(error, &ctx.exchange.request_id));
+        if session.response_written().is_some() {
+            // The head is gone: all that can be done is to end it, as the protocol ends things.
+            ctx.exchange.refuse(&self.core, &refusal);
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        let refusal = match upstream::account_for_failure(&self.core, ctx, &refusal) {
+            Ok(()) => refusal,
+            Err(withheld) => withheld,
+        };
+        let error_code = self.refuse(session, ctx, &refusal).await;
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
+        let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
+        let policy = Arc::clone(&ctx.snapshot.policy);
+        ctx.exchange.finish(&self.core, &policy, status);
+    }
+
+    /// Refusals are told by the record of the exchange, not by a second line.
+    fn suppress_error_log(&self, _session: &Session, ctx: &Context, _error: &Error) -> bool {
+        ctx.exchange.refused.is_some()
+    }
+}

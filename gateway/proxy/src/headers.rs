@@ -1,0 +1,115 @@
+//! Headers that only a gateway may set, and headers that nobody may pass.
+
+use http::{HeaderMap, Uri, header, uri};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_core::{Error, ErrorType, OrErr, Result};
+
+use crate::admission::Direction;
+use crate::context::Context;
+use crate::label_header::{DECLARE, LABEL, REQUEST_ID};
+use crate::upstream::Route;
+use crate::xfcc::{self, XFCC};
+
+/// Method overrides would let a body say another method than the one that was decided on.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Makes of the request that came the request that goes.
+///
+/// # Errors
+///
+/// When a header that this gateway sets cannot be written, which refuses the request.
+pub fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+    let (Some(admitted), Some(route)) = (&ctx.admitted, &ctx.route) else {
+        return Error::e_explain(ErrorType::InternalError, "no permit");
+    };
+    for name in [XFCC, LABEL, DECLARE, REQUEST_ID].into_iter().chain(OVERRIDES) {
+        request.remove_header(name);
+    }
+    request.insert_header(REQUEST_ID, &ctx.exchange.request_id)?;
+    match admitted.facts.direction {
+        Direction::Inbound => {
+            let element = xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id());
+            request.insert_header(XFCC, element)?;
+        }
+        Direction::Outbound => {}
+    }
+    match route {
+        Route::Local { .. } => {}
+        Route::Mesh { .. } => {
+            let current = ctx.snapshot.policy.lattice().text(admitted.permit.current());
+            request.insert_header(LABEL, current)?;
+        }
+        // Outside the mesh nobody is told our names and labels.
+        Route::Web { .. } => {
+            request.remove_header(REQUEST_ID);
+        }
+    }
+    set_target(request, &admitted.target, route)
+}
+
+/// What was decided on is what is forwarded: the path in normal form, and the host of the object.
+fn set_target(request: &mut RequestHeader, target: &str, route: &Route) -> Result<()> {
+    let host = match route {
+        Route::Local { .. } => None,
+        Route::Mesh { host, .. } | Route::Web { host, .. } => Some(host.as_str()),
+    };
+    if let Some(host) = host {
+        request.remove_header("host");
+        request.insert_header(header::HOST, host)?;
+    }
+    let uri = match host {
+        Some(host) if route.is_h2() => {
+            request.remove_header("host");
+            strip_connection_headers(request);
+            request.set_version(http::Version::HTTP_2);
+            Uri::builder().scheme(uri::Scheme::HTTPS).authority(host).path_and_query(target).build()
+        }
+        _ => Uri::builder().path_and_query(target).build(),
+    };
+    request.set_uri(uri.or_err(ErrorType::InternalError, "the normal form of the target is not a URI")?);
+    Ok(())
+}
+
+/// RFC 9113 section 8.2.2. Pingora does this on its own HTTP/2 path and not on a custom one.
+fn strip_connection_headers(request: &mut RequestHeader) {
+    let nominated: Vec<String> = request
+        .headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    for name in nominated {
+        request.remove_header(name.as_str());
+    }
+    for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"] {
+        request.remove_header(name);
+    }
+    let trailers = request.headers.get(header::TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    if !trailers {
+        request.remove_header("te");
+    }
+}
+
+/// Makes of the answer that came the answer that is released.
+///
+/// # Errors
+///
+/// When a header that this gateway sets cannot be written, which withholds the answer.
+pub fn prepare_answer(answer: &mut ResponseHeader, request_id: &str, label: &str) -> Result<()> {
+    for name in [LABEL, DECLARE, REQUEST_ID, "alt-svc"] {
+        answer.remove_header(name);
+    }
+    answer.insert_header(LABEL, label)?;
+    answer.insert_header(REQUEST_ID, request_id)?;
+    Ok(())
+}
+
+/// Labels in trailers come after the bytes that they would label.
+pub fn strip_labels(trailers: &mut HeaderMap) {
+    for name in [LABEL, DECLARE, REQUEST_ID, "alt-svc"] {
+        trailers.remove(name);
+    }
+}

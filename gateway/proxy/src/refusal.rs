@@ -1,0 +1,227 @@
+//! Everything that can refuse a request, and the one place that says so.
+//!
+//! A denial is an answer, a fault is an error, and both refuse: status, RFC 9457 problem and
+//! metric tag come from here. The texts speak of policy, never of data: no body value, no label
+//! that the caller's clearance does not dominate, no path of this machine.
+
+use bellgate_enclave_protocol::{Cause, ManifestConformanceError};
+use bellgate_manifest::Rejection;
+use bellgate_policy::{Denial, Policy};
+use serde_json::{Map, Value, json};
+
+use crate::authority::AuthorityError;
+use crate::capability::ModuleFault;
+use crate::target_path::PathError;
+use crate::xfcc::XfccError;
+
+/// The media type of RFC 9457.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Why a request was refused.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The labels or the access matrix say no.
+    Denied(Box<Denial>),
+    /// The body is not the manifest that the route asks for.
+    Manifest(Box<Rejection>),
+    /// A capability did not give a result.
+    Capability(ManifestConformanceError),
+    /// A capability's module could not be had.
+    Module(ModuleFault),
+    /// The request's path.
+    Path(PathError),
+    /// The request's host.
+    Authority(AuthorityError),
+    /// The Envoy beside us does not say who is calling.
+    Xfcc(XfccError),
+    /// The peer is not, or no longer, one that is trusted.
+    Untrusted(&'static str),
+    /// CONNECT, TRACE.
+    Method,
+    /// A body with a content coding where it has to be read.
+    ContentCoding,
+    /// A body larger than the limit, which is given in bytes.
+    BodyTooLarge(usize),
+    /// A body without `Content-Length` that is too large to be replayed; the limit in bytes.
+    BodyNeedsLength(usize),
+    /// A body that ended early or could not be read.
+    BodyUnreadable,
+    /// No SVID yet, or it has expired.
+    NotReady,
+    /// The workload of this sidecar is not one that the policy knows.
+    NotConfigured(&'static str),
+    /// Too much at once.
+    Busy(&'static str),
+    /// The upstream could not be reached or verified, or broke off.
+    Upstream(&'static str),
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
+    /// What has to be durable could not be made so.
+    StateNotKept,
+    /// A flow that may no longer go on.
+    FlowEnded,
+    /// A fault of this gateway.
+    Internal,
+}
+
+impl Refusal {
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Denied(_) | Self::Untrusted(_) | Self::Xfcc(_) | Self::FlowEnded => 403,
+            Self::Manifest(rejection) => rejection.status(),
+            Self::Capability(error) => capability_status(error.cause),
+            Self::Module(ModuleFault::Unavailable) => 503,
+            Self::Module(_) => 502,
+            Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable => 400,
+            Self::Method => 405,
+            Self::ContentCoding => 415,
+            Self::BodyTooLarge(_) | Self::BodyNeedsLength(_) => 413,
+            Self::NotReady | Self::NotConfigured(_) | Self::Busy(_) | Self::StateNotKept => 503,
+            Self::Upstream(_) => 502,
+            Self::UpstreamTimeout => 504,
+            Self::Internal => 500,
+        }
+    }
+
+    /// The stable code: the last part of the problem's `type`, and the tag in metrics.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Denied(denial) => denial.first().code(),
+            Self::Manifest(_) => "manifest",
+            Self::Capability(_) => "capability",
+            Self::Module(fault) => fault.code(),
+            Self::Path(_) => "ambiguous-path",
+            Self::Authority(_) => "bad-authority",
+            Self::Xfcc(_) => "bad-xfcc",
+            Self::Untrusted(_) => "untrusted-peer",
+            Self::Method => "method",
+            Self::ContentCoding => "content-coding",
+            Self::BodyTooLarge(_) => "body-too-large",
+            Self::BodyNeedsLength(_) => "body-needs-length",
+            Self::BodyUnreadable => "body-unreadable",
+            Self::NotReady => "not-ready",
+            Self::NotConfigured(_) => "not-configured",
+            Self::Busy(_) => "busy",
+            Self::Upstream(_) => "upstream",
+            Self::UpstreamTimeout => "upstream-timeout",
+            Self::StateNotKept => "state-not-kept",
+            Self::FlowEnded => "flow-ended",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the same request can pass later without anybody changing anything.
+    #[must_use]
+    pub fn retry_can_help(&self) -> bool {
+        match self {
+            Self::Denied(denial) => denial.first().can_retry_help(),
+            Self::Capability(error) => error.cause.can_retry_help(),
+            Self::NotReady
+            | Self::Busy(_)
+            | Self::Module(ModuleFault::Unavailable)
+            | Self::Upstream(_)
+            | Self::UpstreamTimeout
+            | Self::StateNotKept
+            | Self::BodyUnreadable => true,
+            Self::Manifest(_)
+            | Self::Module(_)
+            | Self::Path(_)
+            | Self::Authority(_)
+            | Self::Xfcc(_)
+            | Self::Untrusted(_)
+            | Self::Method
+            | Self::ContentCoding
+            | Self::BodyTooLarge(_)
+            | Self::BodyNeedsLength(_)
+            | Self::NotConfigured(_)
+            | Self::FlowEnded
+            | Self::Internal => false,
+        }
+    }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Self::Denied(_) => "Refused by the label policy",
+            Self::Manifest(_) | Self::Capability(_) => "ManifestConformanceError",
+            Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable => "Request refused as ambiguous or incomplete",
+            Self::Xfcc(_) | Self::Untrusted(_) => "Caller not identified",
+            Self::Method => "Method refused",
+            Self::ContentCoding => "Content coding refused",
+            Self::BodyTooLarge(_) | Self::BodyNeedsLength(_) => "Body too large",
+            Self::Module(_) => "Capability not available",
+            Self::NotReady | Self::NotConfigured(_) => "Gateway not ready",
+            Self::Busy(_) => "Gateway busy",
+            Self::Upstream(_) | Self::UpstreamTimeout => "Upstream failed",
+            Self::StateNotKept | Self::Internal => "Gateway fault",
+            Self::FlowEnded => "Flow ended",
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Denied(denial) => denial.first().explanation().to_owned(),
+            Self::Manifest(rejection) => rejection.to_string(),
+            Self::Capability(error) => error.to_string(),
+            Self::Module(fault) => fault.to_string(),
+            Self::Path(error) => error.to_string(),
+            Self::Authority(error) => error.to_string(),
+            Self::Xfcc(error) => error.to_string(),
+            Self::Untrusted(why) | Self::NotConfigured(why) | Self::Busy(why) | Self::Upstream(why) => (*why).to_owned(),
+            Self::Method => "this method is not passed; CONNECT and TRACE would reach around the gateway's checks".into(),
+            Self::ContentCoding => {
+                "the route's body is checked, so it must be sent as it is; leave `Content-Encoding` out".into()
+            }
+            Self::BodyTooLarge(limit) => format!("the body must have at most {limit} bytes"),
+            Self::BodyNeedsLength(limit) => {
+                format!("a body of more than {limit} bytes must be sent with `Content-Length` on this route")
+            }
+            Self::BodyUnreadable => "the body ended before its stated length, or its framing is broken".into(),
+            Self::NotReady => "the gateway has no valid SVID; it is asking the Workload API for one".into(),
+            Self::UpstreamTimeout => "the upstream did not answer in time".into(),
+            Self::StateNotKept => "the watermark could not be made durable, so nothing was released".into(),
+            Self::FlowEnded => "the flow was ended because a label changed while it was open".into(),
+            Self::Internal => "the gateway failed; its log names this request ID".into(),
+        }
+    }
+
+    /// The problem+json body, as far as the caller may see it.
+    #[must_use]
+    pub fn problem(&self, policy: &Policy, request_id: &str) -> Vec<u8> {
+        let mut problem = Map::new();
+        let mut put = |key: &str, value: Value| drop(problem.insert(key.to_owned(), value));
+        put("type", json!(format!("urn:bellgate:problem:{}", self.code())));
+        put("title", json!(self.title()));
+        put("status", json!(self.status()));
+        put("detail", json!(self.detail()));
+        put("instance", json!(format!("urn:uuid:{request_id}")));
+        put("reason", json!(self.code()));
+        put("request_id", json!(request_id));
+        put("retry", json!(self.retry_can_help()));
+        match self {
+            Self::Denied(denial) => put("decision", denial.public_record(policy)),
+            Self::Manifest(rejection) => {
+                if let Value::Object(members) = rejection.to_problem() {
+                    members.into_iter().for_each(|(key, value)| put(&key, value));
+                }
+            }
+            Self::Capability(error) => {
+                put("error", json!("ManifestConformanceError"));
+                put("cause", json!(error.cause.code()));
+            }
+            _ => {}
+        }
+        serde_json::to_vec(&Value::Object(problem)).unwrap_or_default()
+    }
+}
+
+fn capability_status(cause: Cause) -> u16 {
+    match cause {
+        Cause::InputTooLarge => 413,
+        Cause::Busy | Cause::Unavailable => 503,
+        Cause::Timeout => 504,
+        _ => 502,
+    }
+}

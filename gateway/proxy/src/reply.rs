@@ -1,0 +1,84 @@
+//! Answers that this gateway gives itself.
+
+use bytes::Bytes;
+use http::header;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use pingora_core::Result;
+
+use crate::admission::Direction;
+use crate::context::Context;
+use crate::label_header::{LABEL, REQUEST_ID};
+use crate::refusal::{PROBLEM_JSON, Refusal};
+
+/// Answers with the problem of `refusal`; returns its status.
+///
+/// Towards another gateway it states a label, so that a refusal is not taken for an answer of the
+/// workload behind us: what was released, or else the bottom, since nothing but policy speaks.
+pub async fn problem(session: &mut Session, ctx: &Context, refusal: &Refusal) -> u16 {
+    let policy = &ctx.snapshot.policy;
+    let status = refusal.status();
+    let body = refusal.problem(policy, &ctx.exchange.request_id);
+    let lattice = policy.lattice();
+    let label = match &ctx.released {
+        Some(released) => lattice.text(&released.label),
+        None => lattice.text(&lattice.bottom()),
+    };
+    let outbound = ctx.admitted.as_ref().is_some_and(|admitted| admitted.facts.direction == Direction::Outbound);
+    let label = (!outbound).then_some(label.as_str());
+    let sent = send(session, status, Some(PROBLEM_JSON), &ctx.exchange.request_id, label, body.into()).await;
+    if let Err(error) = sent {
+        log::debug!("refusal of request {} not sent: {error}", ctx.exchange.request_id);
+    }
+    status
+}
+
+/// Answers with `status` and `body`.
+///
+/// # Errors
+///
+/// When the caller is gone.
+pub async fn send(
+    session: &mut Session,
+    status: u16,
+    content_type: Option<&'static str>,
+    request_id: &str,
+    label: Option<&str>,
+    body: Bytes,
+) -> Result<()> {
+    let mut head = ResponseHeader::build(status, Some(6))?;
+    if let Some(content_type) = content_type {
+        head.insert_header(header::CONTENT_TYPE, content_type)?;
+    }
+    head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    head.insert_header(header::CACHE_CONTROL, "no-store")?;
+    head.insert_header(REQUEST_ID, request_id)?;
+    if let Some(label) = label {
+        head.insert_header(LABEL, label)?;
+    }
+    if !session.as_mut().is_body_done() {
+        // What is left of the body would be read as the next request.
+        session.set_keepalive(None);
+    }
+    let bodiless = body.is_empty() || session.req_header().method == http::Method::HEAD;
+    session.write_response_header(Box::new(head), bodiless).await?;
+    if !bodiless {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+/// `OPTIONS *` asks the server itself, which is this gateway.
+///
+/// # Errors
+///
+/// [`Refusal::Internal`] when the answer cannot be written.
+pub async fn options(session: &mut Session) -> Result<(), Refusal> {
+    let head = || -> Result<ResponseHeader> {
+        let mut head = ResponseHeader::build(204, Some(1))?;
+        head.insert_header(header::ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")?;
+        Ok(head)
+    };
+    let head = head().map_err(|_| Refusal::Internal)?;
+    session.write_response_header(Box::new(head), true).await.map_err(|_| Refusal::Internal)
+}

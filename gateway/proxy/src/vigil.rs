@@ -1,0 +1,89 @@
+//! Watching over flows that are open.
+//!
+//! A flow was decided when it began. What it was decided with can change while it is open: the
+//! watermark of the workload rises, or the policy is replaced. So every chunk asks two cheap
+//! questions (has a version moved? has the snapshot?) and, only if one has, decides anew. Flows on
+//! which nothing moves are not woken; ending those within a second is the next step.
+
+use std::sync::Arc;
+
+use bellgate_policy::{Reason, Verdict};
+use bellgate_telemetry::Point;
+
+use crate::admission::{Direction, ask, matter};
+use crate::context::Context;
+use crate::core::Core;
+use crate::refusal::Refusal;
+
+/// A chunk of a request's body, or of an upgraded connection, on its way up.
+///
+/// # Errors
+///
+/// [`Refusal::FlowEnded`] when the flow would not be permitted any more.
+pub fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+    let Some(admitted) = &mut ctx.admitted else { return Err(Refusal::Internal) };
+    let reading = admitted.own.watermark.reading();
+    let snapshot = core.snapshot.load_full();
+    let replaced = !Arc::ptr_eq(&snapshot, &ctx.snapshot);
+    if reading.version == admitted.version && !replaced {
+        return Ok(());
+    }
+    // Our own watermark decides what our own workload may write, and nothing else.
+    if admitted.facts.direction == Direction::Inbound && !replaced {
+        return Ok(());
+    }
+    if replaced {
+        admitted.matter = matter(&snapshot.policy, &admitted.own.id, &admitted.facts);
+    }
+    let policy = &snapshot.policy;
+    let verdict = ask(policy, &admitted.caller, &admitted.matter, &admitted.facts.label, &reading, core.now());
+    admitted.version = reading.version;
+    match &verdict {
+        Verdict::Permit(permit) => {
+            admitted.permit = permit.clone();
+            ctx.snapshot = snapshot;
+            Ok(())
+        }
+        Verdict::Denial(_) => {
+            ctx.exchange.decided(core, policy, Point::Stream, &verdict);
+            core.metrics.flows_ended.inc();
+            Err(Refusal::FlowEnded)
+        }
+    }
+}
+
+/// A chunk of an answer on its way down: a write by the serving workload.
+///
+/// # Errors
+///
+/// [`Refusal::FlowEnded`] when the serving workload's label has risen above what the head of the
+/// answer stated, or a new policy takes the reader's right to it away.
+pub fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+    let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
+    let Some(released) = &mut ctx.released else { return Err(Refusal::Internal) };
+    let snapshot = core.snapshot.load();
+    let replaced = !Arc::ptr_eq(&snapshot, &ctx.snapshot);
+    let mut ended = false;
+    if admitted.facts.direction == Direction::Inbound {
+        let reading = admitted.own.watermark.reading();
+        let multilevel = snapshot.policy.subject(&admitted.own.id).is_some_and(|own| own.multilevel.is_some());
+        if reading.version != released.version && !multilevel {
+            ended = !released.label.dominates(&reading.label);
+            released.version = reading.version;
+        }
+    }
+    if replaced && !ended {
+        let matter = matter(&snapshot.policy, &admitted.own.id, &admitted.facts);
+        let reading = admitted.own.watermark.reading();
+        let verdict = ask(&snapshot.policy, &admitted.caller, &matter, &admitted.facts.label, &reading, core.now());
+        // The request has long been written; that its sender has read more since is no reason to
+        // end what comes back.
+        ended = matches!(&verdict, Verdict::Denial(denial) if denial.reasons().iter().any(|reason| *reason != Reason::NoWriteDown));
+        ctx.snapshot = Arc::clone(&snapshot);
+    }
+    if ended {
+        core.metrics.flows_ended.inc();
+        return Err(Refusal::FlowEnded);
+    }
+    Ok(())
+}
