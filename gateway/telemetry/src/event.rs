@@ -80,7 +80,12 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds, in the order of their counters.
-    pub const ALL: [Self; 4] = [Self::Exchange, Self::Decision, Self::StreamEvent, Self::CapabilityCall];
+    pub const ALL: [Self; 4] = [
+        Self::Exchange,
+        Self::Decision,
+        Self::StreamEvent,
+        Self::CapabilityCall,
+    ];
 
     /// The name in metrics, in the lake and in JSON.
     pub fn as_str(self) -> &'static str {
