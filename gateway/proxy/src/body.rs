@@ -13,7 +13,7 @@ use pingora::proxy::Session;
 use crate::refusal::Refusal;
 
 /// Pingora's replay buffer, in bytes.
-pub const REPLAY: usize = 64 * 1024;
+pub(crate) const REPLAY: usize = 64 * 1024;
 
 /// Reads the whole body, at most `limit` bytes.
 ///
@@ -21,7 +21,7 @@ pub const REPLAY: usize = 64 * 1024;
 ///
 /// A [`Refusal`] where the body is coded, too large, or ends early. Nothing more of the connection
 /// can be used then.
-pub async fn read_whole(session: &mut Session, limit: usize) -> Result<Bytes, Refusal> {
+pub(crate) async fn read_whole(session: &mut Session, limit: usize) -> Result<Bytes, Refusal> {
     refuse_content_coding(session)?;
     let length = stated_length(session)?;
     if length.is_some_and(|length| length > limit) {

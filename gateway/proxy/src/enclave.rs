@@ -102,7 +102,8 @@ impl EnclaveClient {
         }
         let _taken = self.calls.try_acquire().map_err(|_| Cause::Busy)?;
         let mut source = ModuleSource::Waiting(module);
-        if let Some(kept) = self.idle.lock().pop() {
+        let kept = self.idle.lock().pop();
+        if let Some(kept) = kept {
             match self.exchange(kept, &call, &mut source).await {
                 Err(Failed::Lost(_)) => {} // the host was started anew; try a connection of today
                 other => return self.finish(other),

@@ -16,7 +16,7 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::{Digest, UniqueIDType};
 
 /// One stream of an upstream connection.
-pub struct H2Session(Http2Session);
+pub(crate) struct H2Session(Http2Session);
 
 impl H2Session {
     pub(crate) fn new(session: Http2Session) -> Self {

@@ -18,7 +18,7 @@ const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-meth
 /// # Errors
 ///
 /// When a header that this gateway sets cannot be written, which refuses the request.
-pub fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+pub(crate) fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Result<()> {
     let (Some(admitted), Some(route)) = (&ctx.admitted, &ctx.route) else {
         return Error::e_explain(ErrorType::InternalError, "no permit");
     };
@@ -98,7 +98,7 @@ fn strip_connection_headers(request: &mut RequestHeader) {
 /// # Errors
 ///
 /// When a header that this gateway sets cannot be written, which withholds the answer.
-pub fn prepare_answer(answer: &mut ResponseHeader, request_id: &str, label: &str) -> Result<()> {
+pub(crate) fn prepare_answer(answer: &mut ResponseHeader, request_id: &str, label: &str) -> Result<()> {
     for name in [LABEL, DECLARE, REQUEST_ID, "alt-svc"] {
         answer.remove_header(name);
     }
@@ -108,7 +108,7 @@ pub fn prepare_answer(answer: &mut ResponseHeader, request_id: &str, label: &str
 }
 
 /// Labels in trailers come after the bytes that they would label.
-pub fn strip_labels(trailers: &mut HeaderMap) {
+pub(crate) fn strip_labels(trailers: &mut HeaderMap) {
     for name in [LABEL, DECLARE, REQUEST_ID, "alt-svc"] {
         trailers.remove(name);
     }

@@ -163,7 +163,7 @@ impl Refusal {
     fn detail(&self) -> String {
         match self {
             Self::Denied(denial) => denial.first().explanation().to_owned(),
-            Self::Manifest(rejection) => rejection.to_string(),
+            Self::Manifest(rejection) => rejection.cause.to_string(),
             Self::Capability(error) => error.to_string(),
             Self::Module(fault) => fault.to_string(),
             Self::Path(error) => error.to_string(),
@@ -201,7 +201,7 @@ impl Refusal {
         put("request_id", json!(request_id));
         put("retry", json!(self.retry_can_help()));
         match self {
-            Self::Denied(denial) => put("decision", denial.public_record(policy)),
+            Self::Denied(denial) => put("decision", json!(denial.public_record(policy))),
             Self::Manifest(rejection) => {
                 if let Value::Object(members) = rejection.to_problem() {
                     members.into_iter().for_each(|(key, value)| put(&key, value));

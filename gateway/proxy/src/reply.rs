@@ -15,7 +15,7 @@ use crate::refusal::{PROBLEM_JSON, Refusal};
 ///
 /// Towards another gateway it states a label, so that a refusal is not taken for an answer of the
 /// workload behind us: what was released, or else the bottom, since nothing but policy speaks.
-pub async fn problem(session: &mut Session, ctx: &Context, refusal: &Refusal) -> u16 {
+pub(crate) async fn problem(session: &mut Session, ctx: &Context, refusal: &Refusal) -> u16 {
     let policy = &ctx.snapshot.policy;
     let status = refusal.status();
     let body = refusal.problem(policy, &ctx.exchange.request_id);
@@ -38,7 +38,7 @@ pub async fn problem(session: &mut Session, ctx: &Context, refusal: &Refusal) ->
 /// # Errors
 ///
 /// When the caller is gone.
-pub async fn send(
+pub(crate) async fn send(
     session: &mut Session,
     status: u16,
     content_type: Option<&'static str>,
@@ -73,7 +73,7 @@ pub async fn send(
 /// # Errors
 ///
 /// [`Refusal::Internal`] when the answer cannot be written.
-pub async fn options(session: &mut Session) -> Result<(), Refusal> {
+pub(crate) async fn options(session: &mut Session) -> Result<(), Refusal> {
     let head = || -> Result<ResponseHeader> {
         let mut head = ResponseHeader::build(204, Some(1))?;
         head.insert_header(header::ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")?;

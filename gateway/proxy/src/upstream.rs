@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_secs(60);
 const H2_STREAMS: usize = 100;
 
 /// The way a request takes.
-pub enum Route {
+pub(crate) enum Route {
     /// To the local workload, in the clear, inside the pod.
     Local {
         /// Whether as HTTP/2.
@@ -47,7 +47,7 @@ pub enum Route {
 impl Route {
     /// Whether HTTP/2 is spoken on it.
     #[must_use]
-    pub fn is_h2(&self) -> bool {
+    pub(crate) fn is_h2(&self) -> bool {
         match self {
             Self::Local { h2 } | Self::Mesh { h2, .. } | Self::Web { h2, .. } => *h2,
         }
@@ -59,7 +59,7 @@ impl Route {
 /// # Errors
 ///
 /// A [`Refusal`] where the config has no address for what the policy permits.
-pub async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> Result<Box<HttpPeer>, Refusal> {
+pub(crate) async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> Result<Box<HttpPeer>, Refusal> {
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     let h2_asked = admitted.grpc || session.req_header().version == http::Version::HTTP_2;
     let upgrade = admitted.facts.upgrade;
@@ -124,7 +124,7 @@ fn bound(peer: &mut HttpPeer, core: &Core) {
 /// # Errors
 ///
 /// [`Refusal::Upstream`] where the name does not resolve.
-pub async fn resolve(address: &RemoteAddress) -> Result<SocketAddr, Refusal> {
+pub(crate) async fn resolve(address: &RemoteAddress) -> Result<SocketAddr, Refusal> {
     if let Ok(ip) = address.host.parse() {
         return Ok(SocketAddr::new(ip, address.port));
     }
@@ -137,7 +137,7 @@ pub async fn resolve(address: &RemoteAddress) -> Result<SocketAddr, Refusal> {
 
 /// What an error that Pingora met while proxying means to the caller. The log has the whole of it.
 #[must_use]
-pub fn fault(error: &Error, request_id: &str) -> Refusal {
+pub(crate) fn fault(error: &Error, request_id: &str) -> Refusal {
     log::warn!("request {request_id}: {error}");
     if error.esource() == &ErrorSource::Downstream {
         return Refusal::BodyUnreadable;
@@ -166,7 +166,7 @@ pub fn fault(error: &Error, request_id: &str) -> Refusal {
 /// # Errors
 ///
 /// What has to be answered instead.
-pub fn account_for_failure(core: &Core, ctx: &mut Context, refusal: &Refusal) -> Result<(), Refusal> {
+pub(crate) fn account_for_failure(core: &Core, ctx: &mut Context, refusal: &Refusal) -> Result<(), Refusal> {
     let decided = matches!(refusal, Refusal::Denied(_) | Refusal::StateNotKept);
     let Some(admitted) = ctx.admitted.as_ref().filter(|_| ctx.contacted && !decided) else { return Ok(()) };
     let released = release_answer(

@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 /// # Errors
 ///
 /// [`Refusal::FlowEnded`] when the flow would not be permitted any more.
-pub fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
     let Some(admitted) = &mut ctx.admitted else { return Err(Refusal::Internal) };
     let reading = admitted.own.watermark.reading();
     let snapshot = core.snapshot.load_full();
@@ -58,7 +58,7 @@ pub fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
 ///
 /// [`Refusal::FlowEnded`] when the serving workload's label has risen above what the head of the
 /// answer stated, or a new policy takes the reader's right to it away.
-pub fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+pub(crate) fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     let Some(released) = &mut ctx.released else { return Err(Refusal::Internal) };
     let snapshot = core.snapshot.load();
