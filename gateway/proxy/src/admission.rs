@@ -13,7 +13,7 @@ use crate::label_header::Stated;
 
 /// Which way a request goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// To the local workload.
     Inbound,
     /// From the local workload.
@@ -22,33 +22,33 @@ pub enum Direction {
 
 /// What a request says, as far as the decision looks at it.
 #[derive(Clone)]
-pub struct RequestFacts {
+pub(crate) struct RequestFacts {
     /// Which way it goes.
-    pub direction: Direction,
+    pub(crate) direction: Direction,
     /// The host, without port.
-    pub host: String,
+    pub(crate) host: String,
     /// The method.
-    pub method: String,
+    pub(crate) method: String,
     /// The path in normal form, without query.
-    pub path: String,
+    pub(crate) path: String,
     /// Whether it has a body.
-    pub has_body: bool,
+    pub(crate) has_body: bool,
     /// Whether it asks for another protocol.
-    pub upgrade: bool,
+    pub(crate) upgrade: bool,
     /// Inbound, what the caller's gateway states; outbound, what the workload declares.
-    pub label: Stated,
+    pub(crate) label: Stated,
 }
 
 /// What a request is about, in the policy's terms.
-pub struct Matter {
+pub(crate) struct Matter {
     object: Option<Arc<Object>>,
     asked: String,
     /// The access mode.
-    pub mode: Mode,
+    pub(crate) mode: Mode,
     /// The schema kind that its body must satisfy.
-    pub manifest: Option<Name>,
+    pub(crate) manifest: Option<Name>,
     /// The capability that it calls.
-    pub capability: Option<Arc<Capability>>,
+    pub(crate) capability: Option<Arc<Capability>>,
     refusal: Option<Reason>,
 }
 
@@ -58,7 +58,7 @@ const ENCLAVE_HOSTS: [&str; 2] = ["enclave", "enclave.localhost"];
 /// Finds object and mode. What the policy does not name stays unnamed, and is answered like what
 /// is not granted.
 #[must_use]
-pub fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> Matter {
+pub(crate) fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> Matter {
     let shape =
         RequestShape { method: &facts.method, path: &facts.path, has_body: facts.has_body, upgrade: facts.upgrade };
     let upstream = match facts.direction {
@@ -106,7 +106,7 @@ fn call(policy: &Policy, facts: &RequestFacts) -> Matter {
 }
 
 /// Asks the policy, with the current label as it is at this instant.
-pub fn ask(
+pub(crate) fn ask(
     policy: &Policy,
     caller: &Caller,
     matter: &Matter,
@@ -158,7 +158,7 @@ fn label_of(stated: &Stated) -> Option<&SecurityLabel> {
 }
 
 /// Where a permitted request goes: read off the permit, so that nothing can be reached without one.
-pub enum Destination<'a> {
+pub(crate) enum Destination<'a> {
     /// A workload of the mesh, through its gateway. `name` is the upstream's name in the policy.
     Mesh {
         /// The upstream's name.
@@ -179,7 +179,7 @@ pub enum Destination<'a> {
 
 /// The destination of `permit`.
 #[must_use]
-pub fn destination(permit: &Permit) -> Option<Destination<'_>> {
+pub(crate) fn destination(permit: &Permit) -> Option<Destination<'_>> {
     let object = permit.object();
     match (&object.server, &object.upstream) {
         (Server::Workload(subject), Some(name)) => Some(Destination::Mesh { name, id: &subject.id }),

@@ -16,15 +16,15 @@ use crate::refusal::Refusal;
 
 /// What was released, and under which label.
 #[derive(Clone)]
-pub struct Released {
+pub(crate) struct Released {
     /// The label of the answer.
-    pub label: SecurityLabel,
+    pub(crate) label: SecurityLabel,
     /// Version of the serving workload's watermark when its head left (inbound).
-    pub version: u64,
+    pub(crate) version: u64,
 }
 
 /// What is behind an answer.
-pub enum Source<'a> {
+pub(crate) enum Source<'a> {
     /// An answer with a head.
     Head(&'a HeaderMap),
     /// Our own 502 or 504 after contact: whoever was contacted may have caused it.
@@ -38,7 +38,7 @@ pub enum Source<'a> {
 /// # Errors
 ///
 /// [`Refusal::Denied`] with `withheld`, or [`Refusal::StateNotKept`]; nothing may be released then.
-pub fn release_answer(
+pub(crate) fn release_answer(
     core: &Core,
     policy: &Policy,
     own: &Watermark,
@@ -99,7 +99,7 @@ fn stated_by_peer(policy: &Policy, permit: &Permit, headers: &HeaderMap) -> Opti
 /// # Errors
 ///
 /// [`Refusal::StateNotKept`] when it could not be made durable.
-pub fn raise(
+pub(crate) fn raise(
     core: &Core,
     watermark: &Watermark,
     label: &SecurityLabel,

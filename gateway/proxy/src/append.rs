@@ -97,7 +97,7 @@ impl AppendQueue {
 /// # Errors
 ///
 /// [`Refusal::Busy`] where the caller's places are taken.
-pub async fn accept(core: &Core, session: &mut Session, ctx: &mut Context, admitted: Admitted) -> Result<Next, Refusal> {
+pub(crate) async fn accept(core: &Core, session: &mut Session, ctx: &mut Context, admitted: Admitted) -> Result<Next, Refusal> {
     let entry = Entry {
         request_id: ctx.exchange.request_id.clone(),
         request: request(session, ctx, &admitted)?,

@@ -17,7 +17,7 @@ use crate::xfcc;
 
 /// The sender of a request.
 #[derive(Clone)]
-pub enum Caller {
+pub(crate) enum Caller {
     /// The workload that this gateway speaks for.
     Own(SpiffeId),
     /// Another workload, by the certificate of its connection.
@@ -29,7 +29,7 @@ pub enum Caller {
 impl Caller {
     /// The SPIFFE ID.
     #[must_use]
-    pub fn id(&self) -> &SpiffeId {
+    pub(crate) fn id(&self) -> &SpiffeId {
         match self {
             Self::Own(id) | Self::Forwarded(id) => id,
             Self::Peer(peer) => &peer.id,
@@ -38,7 +38,7 @@ impl Caller {
 
     /// Hash of the certificate that we saw ourselves.
     #[must_use]
-    pub fn leaf_sha256(&self) -> Option<&[u8; 32]> {
+    pub(crate) fn leaf_sha256(&self) -> Option<&[u8; 32]> {
         match self {
             Self::Peer(peer) => Some(&peer.leaf_sha256),
             Self::Own(_) | Self::Forwarded(_) => None,
@@ -52,7 +52,7 @@ impl Caller {
 /// # Errors
 ///
 /// A [`Refusal`] where the sender is not known or no longer trusted.
-pub fn identify(core: &Core, own: &Own, session: &Session, listener: Listener) -> Result<Caller, Refusal> {
+pub(crate) fn identify(core: &Core, own: &Own, session: &Session, listener: Listener) -> Result<Caller, Refusal> {
     match listener {
         Listener::Ingress => peer(core, session).map(Caller::Peer),
         Listener::Egress => {

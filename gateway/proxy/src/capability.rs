@@ -73,7 +73,7 @@ pub struct Capabilities {
 /// # Errors
 ///
 /// A [`Refusal`]; what the guest did is told as one of a closed set of causes.
-pub async fn execute(core: &Core, session: &mut Session, ctx: &mut Context, admitted: Admitted) -> Result<Next, Refusal> {
+pub(crate) async fn execute(core: &Core, session: &mut Session, ctx: &mut Context, admitted: Admitted) -> Result<Next, Refusal> {
     let capability = admitted.matter.capability.clone().ok_or(Refusal::Internal)?;
     let input = ctx.body.take().unwrap_or_default();
     let began = Instant::now();

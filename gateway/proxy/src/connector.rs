@@ -30,7 +30,7 @@ use crate::core::Core;
 use crate::h2_session::H2Session;
 
 /// The name that sends a peer through this connector. It never goes over the wire.
-pub const VIA_CONNECTOR: &[u8] = b"bellgate";
+pub(crate) const VIA_CONNECTOR: &[u8] = b"bellgate";
 
 const H1: &[u8] = b"http/1.1";
 const H2: &[u8] = b"h2";
@@ -54,13 +54,13 @@ impl WebRoots {
     /// # Errors
     ///
     /// When the added roots cannot be read.
-    pub fn settings(&self, host: &str, alpn: &[u8]) -> Result<Arc<ClientConfig>, WebTlsError> {
+    pub(crate) fn settings(&self, host: &str, alpn: &[u8]) -> Result<Arc<ClientConfig>, WebTlsError> {
         web_client_config(self.0.get(host).map(Vec::as_slice), &[alpn])
     }
 }
 
 /// Makes upstream connections, and keeps the HTTP/2 ones.
-pub struct UpstreamConnector {
+pub(crate) struct UpstreamConnector {
     core: Arc<Core>,
     web: Arc<WebRoots>,
     h2: v2::Connector,
@@ -69,7 +69,7 @@ pub struct UpstreamConnector {
 impl UpstreamConnector {
     /// A connector with our identity.
     #[must_use]
-    pub fn new(core: Arc<Core>, web: Arc<WebRoots>) -> Self {
+    pub(crate) fn new(core: Arc<Core>, web: Arc<WebRoots>) -> Self {
         Self { core, web, h2: v2::Connector::new(Some(ConnectorOptions::new(IDLE_CONNECTIONS))) }
     }
 

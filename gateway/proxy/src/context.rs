@@ -18,45 +18,45 @@ use crate::tee::Tee;
 use crate::upstream::Route;
 
 /// A request that may go.
-pub struct Admitted {
+pub(crate) struct Admitted {
     /// Who sent it.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// The workload of this gateway.
-    pub own: Arc<Own>,
+    pub(crate) own: Arc<Own>,
     /// What it is about.
-    pub matter: Matter,
+    pub(crate) matter: Matter,
     /// What it says, for deciding anew.
-    pub facts: RequestFacts,
+    pub(crate) facts: RequestFacts,
     /// The proof.
-    pub permit: Permit,
+    pub(crate) permit: Permit,
     /// The target that was decided on, with its query: what is forwarded.
-    pub target: String,
+    pub(crate) target: String,
     /// Version of our own watermark that was decided with.
-    pub version: u64,
+    pub(crate) version: u64,
     /// Whether it goes as HTTP/2 whatever is configured: it is gRPC.
-    pub grpc: bool,
+    pub(crate) grpc: bool,
 }
 
 /// One exchange on its way through the phases.
-pub struct Context {
+pub(crate) struct Context {
     /// Policy and schemas: the same for the whole request.
-    pub snapshot: Arc<Snapshot>,
+    pub(crate) snapshot: Arc<Snapshot>,
     /// The record that is written at the end.
-    pub exchange: Exchange,
+    pub(crate) exchange: Exchange,
     /// Where the request goes, and how, once an upstream was chosen.
-    pub route: Option<Route>,
+    pub(crate) route: Option<Route>,
     /// Set by the request filter.
-    pub admitted: Option<Admitted>,
+    pub(crate) admitted: Option<Admitted>,
     /// The validated body.
-    pub body: Option<Bytes>,
+    pub(crate) body: Option<Bytes>,
     /// Whether an upstream was reached.
-    pub contacted: bool,
+    pub(crate) contacted: bool,
     /// Set when the head of the answer was released.
-    pub released: Option<Released>,
+    pub(crate) released: Option<Released>,
     /// Set where the answer is a stream of events.
-    pub tee: Option<Tee>,
+    pub(crate) tee: Option<Tee>,
     /// Why an error was returned to Pingora.
-    pub refusal: Option<Refusal>,
+    pub(crate) refusal: Option<Refusal>,
     place: Option<Place>,
 }
 

@@ -12,38 +12,38 @@ use crate::metrics::status_class;
 use crate::refusal::Refusal;
 
 /// What is known of an exchange while it goes on.
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// Our own name for it: a UUIDv7.
-    pub request_id: String,
+    pub(crate) request_id: String,
     /// Where it came in.
-    pub listener: Listener,
+    pub(crate) listener: Listener,
     /// When.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     began: Instant,
     /// The method, once read.
-    pub method: String,
+    pub(crate) method: String,
     /// SPIFFE ID of the caller, once known.
-    pub subject: String,
+    pub(crate) subject: String,
     /// Name of the object in the policy, once known.
-    pub object: String,
+    pub(crate) object: String,
     /// The access mode, once known.
-    pub mode: &'static str,
+    pub(crate) mode: &'static str,
     /// The label of the exchange itself: current label joined with what was released.
-    pub label: Option<SecurityLabel>,
+    pub(crate) label: Option<SecurityLabel>,
     /// Why it was refused.
-    pub refused: Option<&'static str>,
+    pub(crate) refused: Option<&'static str>,
     /// Whether it streamed.
-    pub stream: bool,
+    pub(crate) stream: bool,
     /// Bytes of the request's body that went upwards.
-    pub request_bytes: u64,
+    pub(crate) request_bytes: u64,
     /// Bytes of the answer's body that were released.
-    pub response_bytes: u64,
+    pub(crate) response_bytes: u64,
 }
 
 impl Exchange {
     /// Begins an exchange.
     #[must_use]
-    pub fn begin(listener: Listener, at: Timestamp) -> Self {
+    pub(crate) fn begin(listener: Listener, at: Timestamp) -> Self {
         Self {
             request_id: uuid::Uuid::now_v7().to_string(),
             listener,
@@ -62,7 +62,7 @@ impl Exchange {
     }
 
     /// A verdict was made: counted, audited and told to the lake, together.
-    pub fn decided(&mut self, core: &Core, policy: &Policy, point: Point, verdict: &Verdict) {
+    pub(crate) fn decided(&mut self, core: &Core, policy: &Policy, point: Point, verdict: &Verdict) {
         match verdict {
             Verdict::Permit(permit) => self.report(core, policy, point, permit.decision(), &[]),
             Verdict::Denial(denial) => self.report(core, policy, point, denial.decision(), denial.reasons()),
@@ -70,7 +70,7 @@ impl Exchange {
     }
 
     /// The same for a decision that is not a whole [`Verdict`] (a release).
-    pub fn report(&mut self, core: &Core, policy: &Policy, point: Point, decision: &Decision, reasons: &[Reason]) {
+    pub(crate) fn report(&mut self, core: &Core, policy: &Policy, point: Point, decision: &Decision, reasons: &[Reason]) {
         let lattice = policy.lattice();
         self.subject.clone_from(&decision.subject.to_string());
         self.object.clone_from(&decision.object.to_string());
@@ -109,7 +109,7 @@ impl Exchange {
     }
 
     /// The watermark rose: told in the audit log, counted.
-    pub fn raised(&self, core: &Core, label: &str) {
+    pub(crate) fn raised(&self, core: &Core, label: &str) {
         core.metrics.watermark_raises.inc();
         log::info!("watermark raised to {label} by request {} ({})", self.request_id, self.object);
         core.audit.record(|| {
@@ -119,7 +119,7 @@ impl Exchange {
     }
 
     /// The request was refused, by a decision or otherwise.
-    pub fn refuse(&mut self, core: &Core, refusal: &Refusal) {
+    pub(crate) fn refuse(&mut self, core: &Core, refusal: &Refusal) {
         self.refused = Some(refusal.code());
         if let Refusal::Manifest(rejection) = refusal {
             core.metrics.manifests.with_label_values(&[rejection.cause.code()]).inc();
@@ -128,7 +128,7 @@ impl Exchange {
     }
 
     /// Writes the one record: counters, access log, event.
-    pub fn finish(&mut self, core: &Core, policy: &Arc<Policy>, status: u16) {
+    pub(crate) fn finish(&mut self, core: &Core, policy: &Arc<Policy>, status: u16) {
         let took = self.began.elapsed();
         let listener = self.listener.as_str();
         core.metrics.exchanges.with_label_values(&[listener, status_class(status)]).inc();

@@ -33,7 +33,7 @@ use crate::tee::Tee;
 use crate::{headers, reply, upstream, vigil};
 
 /// One listener's view of the data path.
-pub struct Gateway {
+pub(crate) struct Gateway {
     core: Arc<Core>,
     listener: Listener,
 }
@@ -41,7 +41,7 @@ pub struct Gateway {
 impl Gateway {
     /// The data path behind `listener`.
     #[must_use]
-    pub fn new(core: Arc<Core>, listener: Listener) -> Self {
+    pub(crate) fn new(core: Arc<Core>, listener: Listener) -> Self {
         Self { core, listener }
     }
 

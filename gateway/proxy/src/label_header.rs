@@ -4,15 +4,15 @@ use bellgate_policy::{Lattice, SecurityLabel};
 use http::HeaderMap;
 
 /// The label of a request or answer, set by the gateway that holds the SVID.
-pub const LABEL: &str = "bellgate-label";
+pub(crate) const LABEL: &str = "bellgate-label";
 /// What a workload says of its own request or answer; it can raise, never lower.
-pub const DECLARE: &str = "bellgate-declare";
+pub(crate) const DECLARE: &str = "bellgate-declare";
 /// This gateway's own name for an exchange.
-pub const REQUEST_ID: &str = "bellgate-request-id";
+pub(crate) const REQUEST_ID: &str = "bellgate-request-id";
 
 /// A label header as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stated {
+pub(crate) enum Stated {
     /// There is none.
     Absent,
     /// One, in canonical form, of names that this lattice knows.
@@ -23,7 +23,7 @@ pub enum Stated {
 
 /// Reads the label in header `name`: canonical form only, once.
 #[must_use]
-pub fn read(headers: &HeaderMap, name: &str, lattice: &Lattice) -> Stated {
+pub(crate) fn read(headers: &HeaderMap, name: &str, lattice: &Lattice) -> Stated {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Stated::Absent,

@@ -1,7 +1,7 @@
 //! The data path.
 //!
-//! One request is told by [`request::take`]: identify, validate, decide. One answer is told by
-//! [`answer::release_answer`]: decide, raise, make durable, release. [`gateway::Gateway`] hangs
+//! One request is told by `request::take`: identify, validate, decide. One answer is told by
+//! `answer::release_answer`: decide, raise, make durable, release. `gateway::Gateway` hangs
 //! both into Pingora's phases, and [`server::build`] puts them behind the sidecar's listeners.
 //!
 //! What holds: without a [`bellgate_policy::Permit`], which only `decide` can build, no upstream
@@ -11,29 +11,29 @@
 //! caching, retries of what is not idempotent, CONNECT and TRACE, HTTP/2 push, payload capture.
 
 pub mod admin;
-pub mod admission;
-pub mod answer;
+mod admission;
+mod answer;
 pub mod append;
 pub mod audit;
 pub mod authority;
 mod body;
-pub mod caller;
+mod caller;
 pub mod capability;
 pub mod connector;
-pub mod context;
+mod context;
 pub mod core;
 pub mod enclave;
-pub mod exchange;
-pub mod gateway;
+mod exchange;
+mod gateway;
 mod h2_session;
 mod headers;
-pub mod label_header;
+mod label_header;
 pub mod metrics;
-pub mod observe;
+mod observe;
 pub mod peer_uid;
 pub mod refusal;
 mod reply;
-pub mod request;
+mod request;
 pub mod retirement;
 pub mod server;
 pub mod snapshot;

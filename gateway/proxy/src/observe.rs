@@ -14,7 +14,7 @@ use pingora_core::protocols::http::ServerSession;
 use crate::core::Core;
 
 /// The metrics listener.
-pub struct Observe {
+pub(crate) struct Observe {
     core: Arc<Core>,
     dropped: [AtomicU64; 4],
     audit_dropped: AtomicU64,
@@ -23,7 +23,7 @@ pub struct Observe {
 impl Observe {
     /// Serves what `core` counts.
     #[must_use]
-    pub fn new(core: Arc<Core>) -> Self {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
         Self { core, dropped: Default::default(), audit_dropped: AtomicU64::new(0) }
     }
 
@@ -70,7 +70,7 @@ impl Observe {
 /// # Errors
 ///
 /// Why not, in words that name nobody.
-pub fn readiness(core: &Core) -> Result<(), &'static str> {
+pub(crate) fn readiness(core: &Core) -> Result<(), &'static str> {
     match core.identity.readiness(core.now()) {
         Readiness::Ready => {}
         Readiness::NoSvid => return Err("no SVID yet; the Workload API is being asked"),

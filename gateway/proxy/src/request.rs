@@ -17,7 +17,7 @@ use crate::refusal::Refusal;
 use crate::{append, authority, body, capability, reply, target_path};
 
 /// What comes after the request filter.
-pub enum Next {
+pub(crate) enum Next {
     /// An upstream is asked.
     Forward,
     /// It was answered here.
@@ -29,7 +29,7 @@ pub enum Next {
 /// # Errors
 ///
 /// A [`Refusal`]; no upstream was contacted and, unless the body had to be read, no buffer spent.
-pub async fn take(core: &Core, session: &mut Session, ctx: &mut Context) -> Result<Next, Refusal> {
+pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) -> Result<Next, Refusal> {
     let own = core.own.load_full().ok_or(Refusal::NotReady)?;
     core.identity.valid_svid(core.now()).ok_or(Refusal::NotReady)?;
     let caller = identify(core, &own, session, ctx.exchange.listener)?;
