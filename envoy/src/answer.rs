@@ -7,9 +7,7 @@ use bellgate_policy::{Lattice, SecurityLabel};
 use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
-use envoy_types::pb::envoy::service::auth::v3::{
-    CheckResponse, DeniedHttpResponse, OkHttpResponse,
-};
+use envoy_types::pb::envoy::service::auth::v3::{CheckResponse, DeniedHttpResponse, OkHttpResponse};
 use envoy_types::pb::envoy::r#type::v3::HttpStatus;
 use envoy_types::pb::google::rpc::Status;
 
@@ -19,29 +17,15 @@ use crate::outcome::Permitted;
 const LABEL: &str = "bellgate-label";
 const REQUEST_ID: &str = "bellgate-request-id";
 /// Between workload and gateway alone, or a second method beside the one that was decided on.
-const REMOVED: [&str; 4] = [
-    "bellgate-declare",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-];
+const REMOVED: [&str; 4] = ["bellgate-declare", "x-http-method", "x-http-method-override", "x-method-override"];
 
 /// `google.rpc.Code`.
 const OK: i32 = 0;
 const PERMISSION_DENIED: i32 = 7;
 
 /// Lets the request pass: with its own label upwards, with the answer's label downwards.
-pub(crate) fn permitted(
-    permitted: &Permitted,
-    lattice: &Lattice,
-    request_id: &str,
-) -> CheckResponse {
-    let headers = |label: &SecurityLabel| {
-        vec![
-            set(LABEL, lattice.text(label)),
-            set(REQUEST_ID, request_id.to_owned()),
-        ]
-    };
+pub(crate) fn permitted(permitted: &Permitted, lattice: &Lattice, request_id: &str) -> CheckResponse {
+    let headers = |label: &SecurityLabel| vec![set(LABEL, lattice.text(label)), set(REQUEST_ID, request_id.to_owned())];
     let ok = OkHttpResponse {
         headers: headers(permitted.permit.current()),
         headers_to_remove: REMOVED.map(str::to_owned).to_vec(),
@@ -54,9 +38,7 @@ pub(crate) fn permitted(
 /// Answers the request with a problem.
 pub(crate) fn refused(answer: Rendered, request_id: &str) -> CheckResponse {
     let denied = DeniedHttpResponse {
-        status: Some(HttpStatus {
-            code: i32::from(answer.status),
-        }),
+        status: Some(HttpStatus { code: i32::from(answer.status) }),
         headers: vec![
             set("content-type", "application/problem+json".to_owned()),
             set("cache-control", "no-store".to_owned()),
@@ -69,10 +51,7 @@ pub(crate) fn refused(answer: Rendered, request_id: &str) -> CheckResponse {
 
 fn response(code: i32, answer: HttpResponse) -> CheckResponse {
     CheckResponse {
-        status: Some(Status {
-            code,
-            ..Status::default()
-        }),
+        status: Some(Status { code, ..Status::default() }),
         http_response: Some(answer),
         ..CheckResponse::default()
     }
@@ -80,11 +59,7 @@ fn response(code: i32, answer: HttpResponse) -> CheckResponse {
 
 fn set(key: &str, value: String) -> HeaderValueOption {
     HeaderValueOption {
-        header: Some(HeaderValue {
-            key: key.to_owned(),
-            value,
-            ..HeaderValue::default()
-        }),
+        header: Some(HeaderValue { key: key.to_owned(), value, ..HeaderValue::default() }),
         append_action: HeaderAppendAction::OverwriteIfExistsOrAdd.into(),
         ..HeaderValueOption::default()
     }

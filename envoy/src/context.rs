@@ -33,9 +33,7 @@ pub struct Rendered {
 
 impl fmt::Debug for Rendered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rendered")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
+        f.debug_struct("Rendered").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -45,8 +43,7 @@ pub type PolicyInForce = Arc<dyn Fn() -> Arc<Policy> + Send + Sync>;
 pub type OwnWorkload = Arc<dyn Fn() -> Option<Own> + Send + Sync>;
 /// Checks a whole body against the manifest kind that its route names, under the same snapshot as the policy; `Err` is the answer. The last
 /// argument is the request ID.
-pub type ManifestCheck =
-    Arc<dyn Fn(&Policy, &Name, &[u8], &str) -> Result<(), Rendered> + Send + Sync>;
+pub type ManifestCheck = Arc<dyn Fn(&Policy, &Name, &[u8], &str) -> Result<(), Rendered> + Send + Sync>;
 /// The answer to a denial, for its request ID.
 pub type Render = Arc<dyn Fn(&Policy, &Denial, &str) -> Rendered + Send + Sync>;
 /// Gets every check once, when its outcome is settled and before it is answered. Must not block.

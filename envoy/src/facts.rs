@@ -64,33 +64,18 @@ impl Facts {
     pub(crate) fn read(check: CheckRequest) -> Option<Self> {
         let attributes = check.attributes?;
         let http = attributes.request?.http?;
-        let headers = Headers {
-            map: &http.headers,
-            list: http.header_map.as_ref(),
-        };
-        let raw = if http.raw_body.is_empty() {
-            http.body.into_bytes()
-        } else {
-            http.raw_body
-        };
+        let headers = Headers { map: &http.headers, list: http.header_map.as_ref() };
+        let raw = if http.raw_body.is_empty() { http.body.into_bytes() } else { http.raw_body };
         let (name, value) = BODY_EXTENSION;
-        let buffered = attributes
-            .context_extensions
-            .get(name)
-            .is_some_and(|found| found == value);
+        let buffered = attributes.context_extensions.get(name).is_some_and(|found| found == value);
         let old_protocol = http.protocol.starts_with("HTTP/1");
         let body = body(&headers, raw, buffered || old_protocol);
         Some(Self {
-            principal: attributes
-                .source
-                .map(|peer| peer.principal)
-                .unwrap_or_default(),
+            principal: attributes.source.map(|peer| peer.principal).unwrap_or_default(),
             host: host(&http.host),
             body,
             open_flow: open_flow(&headers, &http.method),
-            coded: headers
-                .values("content-encoding")
-                .any(|coding| !coding.eq_ignore_ascii_case(b"identity")),
+            coded: headers.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")),
             declared: headers.one(DECLARE),
             method: http.method,
             target: http.path,
@@ -102,20 +87,13 @@ impl Facts {
 /// follow all the same, and only Envoy's config tells us that Envoy would have waited for it.
 fn body(headers: &Headers<'_>, raw: Vec<u8>, end_is_known: bool) -> Body {
     if let Some(partial) = headers.values(PARTIAL_BODY).next() {
-        return if partial == b"false" {
-            Body::Whole(raw)
-        } else {
-            Body::Unseen
-        };
+        return if partial == b"false" { Body::Whole(raw) } else { Body::Unseen };
     }
     if headers.values("transfer-encoding").next().is_some() {
         return Body::Unseen;
     }
     match headers.values("content-length").next() {
-        Some(length) => match std::str::from_utf8(length)
-            .ok()
-            .and_then(|text| text.trim().parse::<usize>().ok())
-        {
+        Some(length) => match std::str::from_utf8(length).ok().and_then(|text| text.trim().parse::<usize>().ok()) {
             Some(0) => Body::Absent,
             Some(length) if length == raw.len() => Body::Whole(raw),
             _ => Body::Unseen,
@@ -126,13 +104,8 @@ fn body(headers: &Headers<'_>, raw: Vec<u8>, end_is_known: bool) -> Body {
 }
 
 fn open_flow(headers: &Headers<'_>, method: &str) -> Option<OpenFlow> {
-    let is_grpc = |kind: &[u8]| {
-        kind.get(..16)
-            .is_some_and(|start| start.eq_ignore_ascii_case(b"application/grpc"))
-    };
-    if method == "CONNECT"
-        || headers.values("upgrade").next().is_some()
-        || headers.values(":protocol").next().is_some()
+    let is_grpc = |kind: &[u8]| kind.get(..16).is_some_and(|start| start.eq_ignore_ascii_case(b"application/grpc"));
+    if method == "CONNECT" || headers.values("upgrade").next().is_some() || headers.values(":protocol").next().is_some()
     {
         Some(OpenFlow::Upgrade)
     } else if headers.values("content-type").any(is_grpc) {
@@ -165,11 +138,7 @@ impl<'a> Headers<'a> {
             .flat_map(|list| &list.headers)
             .filter(move |header| header.key.eq_ignore_ascii_case(&wanted));
         mapped.into_iter().chain(listed.map(|header| {
-            if header.raw_value.is_empty() {
-                header.value.as_bytes()
-            } else {
-                header.raw_value.as_slice()
-            }
+            if header.raw_value.is_empty() { header.value.as_bytes() } else { header.raw_value.as_slice() }
         }))
     }
 
@@ -180,9 +149,7 @@ impl<'a> Headers<'a> {
         };
         match values.next() {
             Some(_) => Err(()),
-            None => std::str::from_utf8(value)
-                .map(|text| Some(text.to_owned()))
-                .map_err(|_| ()),
+            None => std::str::from_utf8(value).map(|text| Some(text.to_owned())).map_err(|_| ()),
         }
     }
 }

@@ -18,9 +18,8 @@
 use std::sync::Arc;
 
 use bellgate_policy::{
-    Answer, Asked, Mode, Observation, Permit, Policy, Question, Reason, Release, RequestShape,
-    SecurityLabel, Server, Serving, SpiffeId, Standing, Target, Timestamp, Upstream, Verdict,
-    decide, refuse, release,
+    Answer, Asked, Mode, Observation, Permit, Policy, Question, Reason, Release, RequestShape, SecurityLabel, Server,
+    Serving, SpiffeId, Standing, Target, Timestamp, Upstream, Verdict, decide, refuse, release,
 };
 use bellgate_watermark::Reading;
 
@@ -54,17 +53,9 @@ impl Judge<'_> {
             Ok(prepared) => prepared,
             Err(fault) => return Outcome::Fault(fault),
         };
-        let asked = target
-            .as_ref()
-            .map_or(Asked::Unknown(&host), |target| Asked::Known(&target.object));
+        let asked = target.as_ref().map_or(Asked::Unknown(&host), |target| Asked::Known(&target.object));
         let question = self.question(&asker, asked, mode_of(target.as_ref()));
-        let unsupported = || {
-            Outcome::Denied(Box::new(refuse(
-                self.policy,
-                &question,
-                Reason::UnsupportedHere,
-            )))
-        };
+        let unsupported = || Outcome::Denied(Box::new(refuse(self.policy, &question, Reason::UnsupportedHere)));
         let permit = match decide(self.policy, &question) {
             Verdict::Denial(denial) if denial.first() < Reason::UnsupportedHere => {
                 return Outcome::Denied(Box::new(denial));
@@ -78,19 +69,14 @@ impl Judge<'_> {
             }
             Verdict::Permit(permit) => permit,
         };
-        if unsupported_here(facts, target.as_ref())
-            || self.could_write_later(facts, &asker, &permit)
-        {
+        if unsupported_here(facts, target.as_ref()) || self.could_write_later(facts, &asker, &permit) {
             return unsupported();
         }
         let Some(released) = self.bounded_answer(&permit) else {
             return unsupported();
         };
         if let Err(answer) = self.check_manifest(facts, target.as_ref()) {
-            return Outcome::NonConforming {
-                permit: Box::new(permit),
-                answer,
-            };
+            return Outcome::NonConforming { permit: Box::new(permit), answer };
         }
         match self.make_durable(&asker, &permit, &released) {
             Ok(()) => Outcome::Permitted(Box::new(Permitted { permit, released })),
@@ -106,10 +92,7 @@ impl Judge<'_> {
         let (upstream, name) = if is_own {
             (self.policy.upstream_for_authority(&host), host)
         } else {
-            (
-                self.policy.served_by(&self.own.id),
-                self.own.id.as_str().to_owned(),
-            )
+            (self.policy.served_by(&self.own.id), self.own.id.as_str().to_owned())
         };
         let target = upstream.map(|upstream| self.resolve(upstream, facts, &path));
         Ok((self.asker(id, is_own, facts)?, target, name))
@@ -118,68 +101,35 @@ impl Judge<'_> {
     fn resolve(&self, upstream: &Upstream, facts: &Facts, path: &str) -> Target {
         let has_body = !matches!(facts.body, Body::Absent);
         let upgrade = facts.open_flow.is_some();
-        self.policy.resolve(
-            upstream,
-            &RequestShape {
-                method: &facts.method,
-                path,
-                has_body,
-                upgrade,
-            },
-        )
+        self.policy.resolve(upstream, &RequestShape { method: &facts.method, path, has_body, upgrade })
     }
 
     fn asker(&self, id: SpiffeId, is_own: bool, facts: &Facts) -> Result<Asker, Fault> {
         if !is_own {
-            return Ok(Asker {
-                id,
-                reading: None,
-                declared: None,
-                unreadable: false,
-            });
+            return Ok(Asker { id, reading: None, declared: None, unreadable: false });
         }
         let reading = self.own.watermark.reading();
         if !self.policy.lattice().owns(&reading.label) {
             return Err(Fault::Reloading);
         }
-        let declared = facts.declared.as_ref().map(|text| {
-            text.as_deref()
-                .map(|text| self.policy.lattice().parse_canonical(text))
-        });
+        let declared =
+            facts.declared.as_ref().map(|text| text.as_deref().map(|text| self.policy.lattice().parse_canonical(text)));
         let (declared, unreadable) = match declared {
             Ok(None) => (None, false),
             Ok(Some(Ok(label))) => (Some(label), false),
             Ok(Some(Err(_))) | Err(_) => (None, true),
         };
-        Ok(Asker {
-            id,
-            reading: Some(reading),
-            declared,
-            unreadable,
-        })
+        Ok(Asker { id, reading: Some(reading), declared, unreadable })
     }
 
     fn question<'a>(&self, asker: &'a Asker, object: Asked<'a>, mode: Mode) -> Question<'a> {
         let standing = match &asker.reading {
             _ if asker.unreadable => Standing::Unreadable,
-            Some(reading) => Standing::Own {
-                watermark: &reading.label,
-                declared: asker.declared.as_ref(),
-            },
+            Some(reading) => Standing::Own { watermark: &reading.label, declared: asker.declared.as_ref() },
             None => Standing::Unstated,
         };
-        let cause = asker
-            .reading
-            .as_ref()
-            .and_then(|reading| reading.cause.clone());
-        Question {
-            subject: &asker.id,
-            object,
-            mode,
-            standing,
-            cause,
-            now: self.now,
-        }
+        let cause = asker.reading.as_ref().and_then(|reading| reading.cause.clone());
+        Question { subject: &asker.id, object, mode, standing, cause, now: self.now }
     }
 
     /// A floating subject's body that is not whole could carry what is read after the OK.
@@ -193,31 +143,15 @@ impl Judge<'_> {
         if object.declares || matches!(object.server, Server::Enclave) {
             return None;
         }
-        match release(
-            self.policy,
-            permit,
-            &Answer {
-                serving: Serving::Unstated,
-                declared: None,
-            },
-        ) {
+        match release(self.policy, permit, &Answer { serving: Serving::Unstated, declared: None }) {
             Release::Released { label } => (object.label.as_ref() == Some(&label)).then_some(label),
             Release::Withheld(_) => None,
         }
     }
 
-    fn check_manifest(
-        &self,
-        facts: &Facts,
-        target: Option<&Target>,
-    ) -> Result<(), crate::Rendered> {
-        match (
-            target.and_then(|target| target.manifest.as_ref()),
-            &facts.body,
-        ) {
-            (Some(kind), Body::Whole(body)) => {
-                (self.context.manifest)(self.policy, kind, body, self.request_id)
-            }
+    fn check_manifest(&self, facts: &Facts, target: Option<&Target>) -> Result<(), crate::Rendered> {
+        match (target.and_then(|target| target.manifest.as_ref()), &facts.body) {
+            (Some(kind), Body::Whole(body)) => (self.context.manifest)(self.policy, kind, body, self.request_id),
             (Some(kind), Body::Absent | Body::Unseen) => {
                 (self.context.manifest)(self.policy, kind, b"", self.request_id)
             }
@@ -225,12 +159,7 @@ impl Judge<'_> {
         }
     }
 
-    fn make_durable(
-        &self,
-        asker: &Asker,
-        permit: &Permit,
-        released: &SecurityLabel,
-    ) -> Result<(), Fault> {
+    fn make_durable(&self, asker: &Asker, permit: &Permit, released: &SecurityLabel) -> Result<(), Fault> {
         let label = match &asker.reading {
             Some(_) => released,
             None if self.serves_multilevel() => return Ok(()),
@@ -242,17 +171,10 @@ impl Judge<'_> {
             at: self.now,
             label: self.policy.lattice().text(label),
         };
-        let reading = self
-            .own
-            .watermark
-            .raise(label, observation)
-            .map_err(|error| {
-                log::error!(
-                    "request {}: the watermark was not raised: {error}",
-                    self.request_id
-                );
-                Fault::StateNotKept
-            })?;
+        let reading = self.own.watermark.raise(label, observation).map_err(|error| {
+            log::error!("request {}: the watermark was not raised: {error}", self.request_id);
+            Fault::StateNotKept
+        })?;
         if self.policy.lattice().owns(&reading.label) && reading.label.dominates(label) {
             Ok(())
         } else {
@@ -261,9 +183,7 @@ impl Judge<'_> {
     }
 
     fn serves_multilevel(&self) -> bool {
-        self.policy
-            .subject(&self.own.id)
-            .is_some_and(|subject| subject.multilevel.is_some())
+        self.policy.subject(&self.own.id).is_some_and(|subject| subject.multilevel.is_some())
     }
 }
 

@@ -23,8 +23,7 @@ mod serve;
 mod service;
 
 pub use context::{
-    Context, DEFAULT_TIMEOUT, ManifestCheck, Observer, Own, OwnWorkload, PolicyInForce, Render,
-    Rendered,
+    Context, DEFAULT_TIMEOUT, ManifestCheck, Observer, Own, OwnWorkload, PolicyInForce, Render, Rendered,
 };
 pub use outcome::{Check, Fault, Outcome, Permitted};
 pub use serve::ServeError;

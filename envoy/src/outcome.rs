@@ -57,19 +57,13 @@ pub struct Permitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// Envoy sent a check without an HTTP request.
-    #[error(
-        "Envoy sent a check without an HTTP request; use the HTTP filter, not the network filter"
-    )]
+    #[error("Envoy sent a check without an HTTP request; use the HTTP filter, not the network filter")]
     NotHttp,
     /// `source.principal` is not the SPIFFE ID of a workload.
-    #[error(
-        "the peer of Envoy has no SPIFFE ID; Envoy must require a client certificate that has one"
-    )]
+    #[error("the peer of Envoy has no SPIFFE ID; Envoy must require a client certificate that has one")]
     NoIdentity,
     /// The path could be read in two ways.
-    #[error(
-        "the path is not in normal form, so servers could read it in two ways; send it normalised (RFC 3986)"
-    )]
+    #[error("the path is not in normal form, so servers could read it in two ways; send it normalised (RFC 3986)")]
     Path,
     /// The authority is not a host.
     #[error("the request's host is not a host name with an optional port")]
@@ -119,9 +113,7 @@ impl Fault {
             Self::NoIdentity => 403,
             Self::Path | Self::Authority => 400,
             Self::NotHttp | Self::Internal => 500,
-            Self::NotReady | Self::Reloading | Self::StateNotKept | Self::Busy | Self::TimedOut => {
-                503
-            }
+            Self::NotReady | Self::Reloading | Self::StateNotKept | Self::Busy | Self::TimedOut => 503,
         }
     }
 
@@ -144,9 +136,6 @@ impl Fault {
             "request_id": request_id,
             "retry": self.retry_can_help(),
         });
-        Rendered {
-            status: self.status(),
-            body: problem.to_string(),
-        }
+        Rendered { status: self.status(), body: problem.to_string() }
     }
 }

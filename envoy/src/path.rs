@@ -55,11 +55,7 @@ pub(crate) fn normal_path(target: &str) -> Result<Cow<'_, str>, PathFault> {
     for (index, segment) in segments.split('/').enumerate() {
         check_segment(segment, index.saturating_add(1) == count)?;
     }
-    Ok(if lower_case_escapes {
-        Cow::Owned(upper_escapes(path))
-    } else {
-        Cow::Borrowed(path)
-    })
+    Ok(if lower_case_escapes { Cow::Owned(upper_escapes(path)) } else { Cow::Borrowed(path) })
 }
 
 /// Looks at each byte; says whether an escape has lower-case digits.
@@ -87,8 +83,7 @@ fn check_escape(high: u8, low: u8, after: &[u8]) -> Result<(), PathFault> {
         return Err(PathFault::BadEscape);
     };
     let byte = high << 4 | low;
-    let twice = byte == b'%'
-        && matches!(after, [high, low, ..] if hex(*high).is_some() && hex(*low).is_some());
+    let twice = byte == b'%' && matches!(after, [high, low, ..] if hex(*high).is_some() && hex(*low).is_some());
     if twice || byte == b'/' || byte == b'\\' || byte.is_ascii_control() {
         Err(PathFault::HiddenStructure)
     } else if is_unreserved(byte) {
@@ -112,11 +107,7 @@ fn upper_escapes(path: &str) -> String {
     path.chars()
         .map(|c| {
             let inside = digits > 0;
-            digits = if c == '%' {
-                2
-            } else {
-                digits.saturating_sub(1)
-            };
+            digits = if c == '%' { 2 } else { digits.saturating_sub(1) };
             if inside { c.to_ascii_uppercase() } else { c }
         })
         .collect()
@@ -138,21 +129,7 @@ fn is_unreserved(byte: u8) -> bool {
 /// `pchar` of RFC 3986 without the escape.
 fn is_path_byte(byte: u8) -> bool {
     is_unreserved(byte)
-        || matches!(
-            byte,
-            b'!' | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-                | b':'
-                | b'@'
-        )
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'@')
 }
 
 #[cfg(test)]

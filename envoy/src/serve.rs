@@ -14,9 +14,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use envoy_types::pb::envoy::service::auth::v3::authorization_server::{
-    Authorization, AuthorizationServer,
-};
+use envoy_types::pb::envoy::service::auth::v3::authorization_server::{Authorization, AuthorizationServer};
 use futures::stream::{self, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
@@ -76,16 +74,14 @@ pub(crate) async fn serve(
         return Err(ServeError::NoUids);
     }
     let listener = bind(socket, mode(&uids)).await?;
-    let bound = Bound {
-        path: socket.to_owned(),
-    };
+    let bound = Bound { path: socket.to_owned() };
     let service = AuthorizationServer::new(service).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let mut told = shutdown.clone();
-    let server = Server::builder()
-        .max_concurrent_streams(MAX_STREAMS)
-        .serve_with_incoming_shutdown(service, Box::pin(incoming(listener, uids)), async move {
-            wait(&mut told).await
-        });
+    let server = Server::builder().max_concurrent_streams(MAX_STREAMS).serve_with_incoming_shutdown(
+        service,
+        Box::pin(incoming(listener, uids)),
+        async move { wait(&mut told).await },
+    );
     let grace = async {
         wait(&mut shutdown).await;
         tokio::time::sleep(SHUTDOWN_GRACE).await;
@@ -106,11 +102,7 @@ async fn wait(shutdown: &mut watch::Receiver<bool>) {
 /// 0600 where root and the gateway's own uid are all that may connect; else the group of the folder gets in too (set its set-group-ID bit).
 fn mode(uids: &BTreeSet<u32>) -> u32 {
     let own = rustix::process::geteuid().as_raw();
-    if uids.iter().all(|uid| *uid == own || *uid == 0) {
-        0o600
-    } else {
-        0o660
-    }
+    if uids.iter().all(|uid| *uid == own || *uid == 0) { 0o600 } else { 0o660 }
 }
 
 /// Takes the socket away when the server ends.
@@ -121,23 +113,15 @@ struct Bound {
 impl Drop for Bound {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
-            log::warn!(
-                "the ext_authz socket `{}` could not be removed: {error}",
-                self.path.display()
-            );
+            log::warn!("the ext_authz socket `{}` could not be removed: {error}", self.path.display());
         }
     }
 }
 
 async fn bind(socket: &Path, mode: u32) -> Result<UnixListener, ServeError> {
     refuse_what_is_there(socket).await?;
-    let fail = |source| ServeError::Bind {
-        path: socket.to_owned(),
-        source,
-    };
-    let name = socket
-        .file_name()
-        .ok_or_else(|| fail(io::ErrorKind::InvalidInput.into()))?;
+    let fail = |source| ServeError::Bind { path: socket.to_owned(), source };
+    let name = socket.file_name().ok_or_else(|| fail(io::ErrorKind::InvalidInput.into()))?;
     // Short: `sun_path` holds 107 bytes, and the final name may need all of them.
     let mut aside = name.to_os_string();
     aside.push("~");
@@ -166,25 +150,13 @@ async fn refuse_what_is_there(socket: &Path) -> Result<(), ServeError> {
 }
 
 /// The connections of those who may connect.
-fn incoming(
-    listener: UnixListener,
-    uids: BTreeSet<u32>,
-) -> impl Stream<Item = Result<Peer, io::Error>> {
+fn incoming(listener: UnixListener, uids: BTreeSet<u32>) -> impl Stream<Item = Result<Peer, io::Error>> {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    stream::unfold(
-        (listener, uids, places),
-        |(listener, uids, places)| async move {
-            let place = Arc::clone(&places).acquire_owned().await.ok()?;
-            let stream = accept(&listener, &uids).await;
-            Some((
-                Ok(Peer {
-                    stream,
-                    _place: place,
-                }),
-                (listener, uids, places),
-            ))
-        },
-    )
+    stream::unfold((listener, uids, places), |(listener, uids, places)| async move {
+        let place = Arc::clone(&places).acquire_owned().await.ok()?;
+        let stream = accept(&listener, &uids).await;
+        Some((Ok(Peer { stream, _place: place }), (listener, uids, places)))
+    })
 }
 
 async fn accept(listener: &UnixListener, uids: &BTreeSet<u32>) -> UnixStream {
@@ -218,21 +190,13 @@ impl Connected for Peer {
 }
 
 impl AsyncRead for Peer {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for Peer {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 

@@ -33,10 +33,7 @@ impl ExtAuthz {
     /// A service with these getters and hooks.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        Self {
-            context,
-            places: Arc::new(Semaphore::new(MAX_CHECKS)),
-        }
+        Self { context, places: Arc::new(Semaphore::new(MAX_CHECKS)) }
     }
 
     /// Serves on the Unix socket `socket` (0600; 0660 where `uids` names others than root and the gateway itself) for peers with one of `uids`,
@@ -45,12 +42,7 @@ impl ExtAuthz {
     /// # Errors
     ///
     /// Before the first connection: no uids, a path that can't be bound. Afterwards: the server's own end.
-    pub async fn serve(
-        self,
-        socket: &Path,
-        uids: &[u32],
-        shutdown: watch::Receiver<bool>,
-    ) -> Result<(), ServeError> {
+    pub async fn serve(self, socket: &Path, uids: &[u32], shutdown: watch::Receiver<bool>) -> Result<(), ServeError> {
         serve(self, socket, uids, shutdown).await
     }
 
@@ -103,36 +95,17 @@ impl Settled {
             return Self::fault(Fault::NotReady);
         };
         let policy = (context.policy)();
-        let outcome = Judge {
-            context,
-            policy: &policy,
-            own: &own,
-            request_id,
-            now,
-        }
-        .judge(&facts);
+        let outcome = Judge { context, policy: &policy, own: &own, request_id, now }.judge(&facts);
         let own_workload = own.id.as_str() == facts.principal;
         let body_bytes = match &facts.body {
             Body::Whole(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             Body::Absent | Body::Unseen => 0,
         };
-        Self {
-            outcome,
-            policy: Some(policy),
-            method: facts.method,
-            body_bytes,
-            own_workload,
-        }
+        Self { outcome, policy: Some(policy), method: facts.method, body_bytes, own_workload }
     }
 
     fn fault(fault: Fault) -> Self {
-        Self {
-            outcome: Outcome::Fault(fault),
-            policy: None,
-            method: String::new(),
-            body_bytes: 0,
-            own_workload: false,
-        }
+        Self { outcome: Outcome::Fault(fault), policy: None, method: String::new(), body_bytes: 0, own_workload: false }
     }
 
     fn check<'a>(&'a self, request_id: &'a str, at: Timestamp, took: Duration) -> Check<'a> {
@@ -167,10 +140,7 @@ impl Settled {
 
 #[tonic::async_trait]
 impl Authorization for ExtAuthz {
-    async fn check(
-        &self,
-        request: Request<CheckRequest>,
-    ) -> Result<Response<CheckResponse>, Status> {
+    async fn check(&self, request: Request<CheckRequest>) -> Result<Response<CheckResponse>, Status> {
         Ok(Response::new(self.answer(request.into_inner()).await))
     }
 }
