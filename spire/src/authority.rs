@@ -17,6 +17,8 @@ mod messages;
 mod root;
 mod service;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -46,10 +48,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            svid_ttl: Duration::from_secs(60),
-            root_ttl: Duration::from_secs(24 * 60 * 60),
-        }
+        Self { svid_ttl: Duration::from_secs(60), root_ttl: Duration::from_secs(24 * 60 * 60) }
     }
 }
 
@@ -72,9 +71,7 @@ pub enum AuthorityError {
         ttl: Duration,
     },
     /// An ID that this authority may not issue.
-    #[error(
-        "`{id}` is no workload of the trust domain `{trust_domain}`; ask the authority of its own trust domain"
-    )]
+    #[error("`{id}` is no workload of the trust domain `{trust_domain}`; ask the authority of its own trust domain")]
     Foreign {
         /// What was asked for.
         id: String,
@@ -91,9 +88,7 @@ pub enum AuthorityError {
     #[error(transparent)]
     Bundle(#[from] BundleError),
     /// The folder of the socket is open to others, or somebody else's.
-    #[error(
-        "the folder `{folder}` is not this user's alone; give one with mode 0700, or one that does not exist yet"
-    )]
+    #[error("the folder `{folder}` is not this user's alone; give one with mode 0700, or one that does not exist yet")]
     FolderOpen {
         /// Folder of the socket.
         folder: PathBuf,
@@ -142,10 +137,8 @@ impl DevelopmentAuthority {
     /// # Errors
     /// A name that is no trust domain, a life below one second, a key that can't be made.
     pub fn new(trust_domain: &str, options: Options) -> Result<Self, AuthorityError> {
-        check_trust_domain(trust_domain).map_err(|why| AuthorityError::TrustDomain {
-            trust_domain: trust_domain.to_owned(),
-            why,
-        })?;
+        check_trust_domain(trust_domain)
+            .map_err(|why| AuthorityError::TrustDomain { trust_domain: trust_domain.to_owned(), why })?;
         for ttl in [options.svid_ttl, options.root_ttl] {
             if ttl < Duration::from_secs(1) {
                 return Err(AuthorityError::TooShort { ttl });
@@ -178,10 +171,7 @@ impl DevelopmentAuthority {
     /// An ID without a path or of another trust domain; a key that can't be made.
     pub fn issue(&self, id: &SpiffeId) -> Result<Svid, AuthorityError> {
         let issued = self.sign(id)?;
-        Ok(Svid::from_der(
-            vec![issued.certificate],
-            PrivateKeyDer::Pkcs8(issued.key),
-        )?)
+        Ok(Svid::from_der(vec![issued.certificate], PrivateKeyDer::Pkcs8(issued.key))?)
     }
 
     fn sign(&self, id: &SpiffeId) -> Result<Issued, AuthorityError> {
@@ -193,6 +183,16 @@ impl DevelopmentAuthority {
         }
         let state = self.inner.state.load();
         Ok(state.active.issue(id, self.inner.options.svid_ttl)?)
+    }
+
+    /// Certificate and key apart, to build messages of an agent that misbehaves.
+    #[cfg(test)]
+    pub(crate) fn issue_raw(
+        &self,
+        id: &SpiffeId,
+    ) -> Result<(CertificateDer<'static>, rustls_pki_types::PrivatePkcs8KeyDer<'static>), AuthorityError> {
+        let issued = self.sign(id)?;
+        Ok((issued.certificate, issued.key))
     }
 
     /// The roots of the own trust domain, the one that signs first.
@@ -230,10 +230,7 @@ impl DevelopmentAuthority {
     /// # Errors
     /// A key that can't be made.
     pub fn rotate_root(&self) -> Result<(), AuthorityError> {
-        let root = Arc::new(Root::new(
-            &self.inner.trust_domain,
-            self.inner.options.root_ttl,
-        )?);
+        let root = Arc::new(Root::new(&self.inner.trust_domain, self.inner.options.root_ttl)?);
         self.change(|state| {
             let before = std::mem::replace(&mut state.active, Arc::clone(&root));
             state.others.push(before);
@@ -250,19 +247,13 @@ impl DevelopmentAuthority {
     ///
     /// # Errors
     /// Roots that can't be used as authorities; a name that is no trust domain.
-    pub fn federate(
-        &self,
-        trust_domain: &str,
-        roots: Vec<CertificateDer<'static>>,
-    ) -> Result<(), AuthorityError> {
+    pub fn federate(&self, trust_domain: &str, roots: Vec<CertificateDer<'static>>) -> Result<(), AuthorityError> {
         TrustBundleSet::of(trust_domain, roots.clone())?;
         self.change(|state| {
             if roots.is_empty() {
                 state.federated.remove(trust_domain);
             } else {
-                state
-                    .federated
-                    .insert(trust_domain.to_owned(), roots.clone());
+                state.federated.insert(trust_domain.to_owned(), roots.clone());
             }
         });
         Ok(())
@@ -274,9 +265,7 @@ impl DevelopmentAuthority {
             apply(&mut next);
             next
         });
-        self.inner
-            .changes
-            .send_modify(|count| *count = count.wrapping_add(1));
+        self.inner.changes.send_modify(|count| *count = count.wrapping_add(1));
     }
 
     /// Opens the socket and serves the Workload API on it, giving `id` to every peer, until `shutdown` says true or its sender is gone.
@@ -289,17 +278,12 @@ impl DevelopmentAuthority {
         id: SpiffeId,
         shutdown: watch::Receiver<bool>,
     ) -> Result<(), AuthorityError> {
-        WorkloadApiSocket::bind(socket)?
-            .serve(self, id, shutdown)
-            .await
+        WorkloadApiSocket::bind(socket)?.serve(self, id, shutdown).await
     }
 }
 
 impl State {
     fn roots(&self) -> Vec<CertificateDer<'static>> {
-        std::iter::once(&self.active)
-            .chain(&self.others)
-            .map(|root| root.certificate())
-            .collect()
+        std::iter::once(&self.active).chain(&self.others).map(|root| root.certificate()).collect()
     }
 }

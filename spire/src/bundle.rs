@@ -62,10 +62,7 @@ impl TrustBundleSet {
     ///
     /// # Errors
     /// As [`Self::insert`].
-    pub fn of(
-        trust_domain: &str,
-        authorities: Vec<CertificateDer<'static>>,
-    ) -> Result<Self, BundleError> {
+    pub fn of(trust_domain: &str, authorities: Vec<CertificateDer<'static>>) -> Result<Self, BundleError> {
         let mut set = Self::empty();
         set.insert(trust_domain, authorities)?;
         Ok(set)
@@ -77,16 +74,10 @@ impl TrustBundleSet {
     ///
     /// # Errors
     /// A name that is no trust domain; a certificate that is not strict DER of version 3, or no authority (`cA` false).
-    pub fn insert(
-        &mut self,
-        trust_domain: &str,
-        authorities: Vec<CertificateDer<'static>>,
-    ) -> Result<(), BundleError> {
+    pub fn insert(&mut self, trust_domain: &str, authorities: Vec<CertificateDer<'static>>) -> Result<(), BundleError> {
         // The parser of SPIFFE IDs is the one place that knows what a trust domain name is.
-        check_trust_domain(trust_domain).map_err(|why| BundleError::TrustDomain {
-            trust_domain: trust_domain.to_owned(),
-            why,
-        })?;
+        check_trust_domain(trust_domain)
+            .map_err(|why| BundleError::TrustDomain { trust_domain: trust_domain.to_owned(), why })?;
         let domain = Domain::new(trust_domain, authorities)?;
         self.domains.insert(trust_domain.to_owned(), domain);
         Ok(())
@@ -106,17 +97,11 @@ impl TrustBundleSet {
     /// The authorities of one trust domain, sorted by their bytes; empty for a trust domain that is not believed.
     #[must_use]
     pub fn authorities(&self, trust_domain: &str) -> &[CertificateDer<'static>] {
-        self.domains
-            .get(trust_domain)
-            .map_or(&[], |domain| domain.certificates.as_slice())
+        self.domains.get(trust_domain).map_or(&[], |domain| domain.certificates.as_slice())
     }
 
     /// What path validation starts from: the authorities of one trust domain that are valid at `now`, or `None` for one that is not believed.
-    pub(crate) fn anchors(
-        &self,
-        trust_domain: &str,
-        now: Timestamp,
-    ) -> Option<Cow<'_, [TrustAnchor<'static>]>> {
+    pub(crate) fn anchors(&self, trust_domain: &str, now: Timestamp) -> Option<Cow<'_, [TrustAnchor<'static>]>> {
         let domain = self.domains.get(trust_domain)?;
         let valid = |(from, to): &(Timestamp, Timestamp)| *from <= now && now <= *to;
         if domain.validity.iter().all(valid) {
@@ -134,19 +119,14 @@ impl TrustBundleSet {
     }
 
     /// The last moment at which an authority with this name and key is valid.
-    pub(crate) fn anchor_ends(
-        &self,
-        trust_domain: &str,
-        anchor: &TrustAnchor<'_>,
-    ) -> Option<Timestamp> {
+    pub(crate) fn anchor_ends(&self, trust_domain: &str, anchor: &TrustAnchor<'_>) -> Option<Timestamp> {
         let domain = self.domains.get(trust_domain)?;
         domain
             .anchors
             .iter()
             .zip(&domain.validity)
             .filter(|(known, _)| {
-                known.subject == anchor.subject
-                    && known.subject_public_key_info == anchor.subject_public_key_info
+                known.subject == anchor.subject && known.subject_public_key_info == anchor.subject_public_key_info
             })
             .map(|(_, (_, to))| *to)
             .max()
@@ -155,10 +135,7 @@ impl TrustBundleSet {
     pub(crate) fn same_authorities(&self, other: &Self) -> bool {
         self.domains.len() == other.domains.len()
             && self.domains.iter().all(|(name, domain)| {
-                other
-                    .domains
-                    .get(name)
-                    .is_some_and(|theirs| theirs.certificates == domain.certificates)
+                other.domains.get(name).is_some_and(|theirs| theirs.certificates == domain.certificates)
             })
     }
 
@@ -169,47 +146,29 @@ impl TrustBundleSet {
 }
 
 impl Domain {
-    fn new(
-        trust_domain: &str,
-        mut certificates: Vec<CertificateDer<'static>>,
-    ) -> Result<Self, BundleError> {
+    fn new(trust_domain: &str, mut certificates: Vec<CertificateDer<'static>>) -> Result<Self, BundleError> {
         let mut anchors = Vec::with_capacity(certificates.len());
         let mut dates = Vec::with_capacity(certificates.len());
-        let refuse = |index, why: String| BundleError::Authority {
-            trust_domain: trust_domain.to_owned(),
-            index,
-            why,
-        };
+        let refuse = |index, why: String| BundleError::Authority { trust_domain: trust_domain.to_owned(), index, why };
         for (index, der) in certificates.iter().enumerate() {
             check_authority(der).map_err(|error| refuse(index, error))?;
         }
         certificates.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
         certificates.dedup();
         for (index, der) in certificates.iter().enumerate() {
-            let certificate =
-                read(der, index).map_err(|error: SvidError| refuse(index, error.to_string()))?;
+            let certificate = read(der, index).map_err(|error: SvidError| refuse(index, error.to_string()))?;
             dates.push(validity(&certificate));
-            let anchor = webpki::anchor_from_trusted_cert(der)
-                .map_err(|error| refuse(index, error.to_string()))?;
+            let anchor = webpki::anchor_from_trusted_cert(der).map_err(|error| refuse(index, error.to_string()))?;
             anchors.push(anchor.to_owned());
         }
-        Ok(Self {
-            certificates,
-            anchors,
-            validity: dates,
-        })
+        Ok(Self { certificates, anchors, validity: dates })
     }
 }
 
 /// Says what is wrong with a name that is no trust domain.
 pub(crate) fn check_trust_domain(trust_domain: &str) -> Result<(), String> {
-    let id =
-        SpiffeId::parse(&format!("spiffe://{trust_domain}")).map_err(|error| error.to_string())?;
-    if id.path().is_empty() {
-        Ok(())
-    } else {
-        Err("a trust domain has no path".to_owned())
-    }
+    let id = SpiffeId::parse(&format!("spiffe://{trust_domain}")).map_err(|error| error.to_string())?;
+    if id.path().is_empty() { Ok(()) } else { Err("a trust domain has no path".to_owned()) }
 }
 
 fn check_authority(der: &[u8]) -> Result<(), String> {

@@ -24,11 +24,7 @@ pub const MAX_CERTIFICATE_BYTES: usize = 16 * 1024;
 pub(crate) fn read(der: &[u8], position: usize) -> Result<X509Certificate<'_>, SvidError> {
     let malformed = |what| SvidError::Malformed { position, what };
     if der.len() > MAX_CERTIFICATE_BYTES {
-        return Err(SvidError::CertificateTooLarge {
-            position,
-            bytes: der.len(),
-            limit: MAX_CERTIFICATE_BYTES,
-        });
+        return Err(SvidError::CertificateTooLarge { position, bytes: der.len(), limit: MAX_CERTIFICATE_BYTES });
     }
     let (rest, certificate) =
         X509Certificate::from_der(der).map_err(|_| malformed("it is not DER of a certificate"))?;
@@ -41,12 +37,9 @@ pub(crate) fn read(der: &[u8], position: usize) -> Result<X509Certificate<'_>, S
     if certificate.extensions_map().is_err() {
         return Err(malformed("an extension is there twice"));
     }
-    let unreadable = certificate.iter_extensions().any(|extension| {
-        matches!(
-            extension.parsed_extension(),
-            ParsedExtension::ParseError { .. }
-        )
-    });
+    let unreadable = certificate
+        .iter_extensions()
+        .any(|extension| matches!(extension.parsed_extension(), ParsedExtension::ParseError { .. }));
     if unreadable {
         return Err(malformed("an extension can't be read"));
     }
@@ -56,10 +49,7 @@ pub(crate) fn read(der: &[u8], position: usize) -> Result<X509Certificate<'_>, S
 /// `notBefore` and `notAfter`; both ends are inside, to the second.
 pub(crate) fn validity(certificate: &X509Certificate<'_>) -> (Timestamp, Timestamp) {
     let validity = certificate.validity();
-    (
-        from_seconds(validity.not_before.timestamp()),
-        from_seconds(validity.not_after.timestamp()),
-    )
+    (from_seconds(validity.not_before.timestamp()), from_seconds(validity.not_after.timestamp()))
 }
 
 /// Whether basic constraints say `cA`; a missing extension says no.

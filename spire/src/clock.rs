@@ -8,9 +8,7 @@ use rustls_pki_types::UnixTime;
 /// The wall clock now, in Unix milliseconds. A clock before 1970 reads as 0, at which no certificate is valid.
 #[must_use]
 pub fn wall_clock() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 

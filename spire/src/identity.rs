@@ -79,29 +79,18 @@ impl Identity {
         self.swap(|material| material.svid.clone(), Some(&bundles));
     }
 
-    fn swap(
-        &self,
-        svid: impl Fn(&Material) -> Option<Arc<Svid>>,
-        bundles: Option<&TrustBundleSet>,
-    ) {
+    fn swap(&self, svid: impl Fn(&Material) -> Option<Arc<Svid>>, bundles: Option<&TrustBundleSet>) {
         let before = self.shared.material.rcu(|material| {
             let bundles = match bundles {
-                Some(new) if !new.same_authorities(&material.bundles) => Arc::new(
-                    new.clone()
-                        .with_generation(material.bundles.generation().saturating_add(1)),
-                ),
+                Some(new) if !new.same_authorities(&material.bundles) => {
+                    Arc::new(new.clone().with_generation(material.bundles.generation().saturating_add(1)))
+                }
                 Some(_) | None => Arc::clone(&material.bundles),
             };
-            Material {
-                svid: svid(material),
-                bundles,
-                version: material.version.saturating_add(1),
-            }
+            Material { svid: svid(material), bundles, version: material.version.saturating_add(1) }
         });
         let version = before.version.saturating_add(1);
-        self.shared
-            .version
-            .send_modify(|told| *told = version.max(*told));
+        self.shared.version.send_modify(|told| *told = version.max(*told));
     }
 
     /// The SVID that peers are shown; `None` before the first. It can have expired: see [`Self::readiness`].
@@ -114,8 +103,7 @@ impl Identity {
     #[must_use]
     pub fn valid_svid(&self, now: Timestamp) -> Option<Arc<Svid>> {
         let now = self.latest(now);
-        self.svid()
-            .filter(|svid| svid.not_before <= now && now <= svid.not_after)
+        self.svid().filter(|svid| svid.not_before <= now && now <= svid.not_after)
     }
 
     /// The trust bundles, with their generation.
@@ -173,11 +161,7 @@ impl Identity {
 /// From when on an SVID is about to expire.
 pub(crate) fn soon(svid: &Svid) -> Timestamp {
     let life = svid.not_after.0.saturating_sub(svid.not_before.0);
-    Timestamp(
-        svid.not_after
-            .0
-            .saturating_sub(life.checked_div(SOON).unwrap_or(0)),
-    )
+    Timestamp(svid.not_after.0.saturating_sub(life.checked_div(SOON).unwrap_or(0)))
 }
 
 impl Readiness {

@@ -37,13 +37,7 @@ impl Leaf {
         let id = spiffe_id(&certificate)?;
         let (not_before, not_after) = validity(&certificate);
         let (for_client, for_server) = extended_key_usage(&certificate)?;
-        Ok(Self {
-            id,
-            not_before,
-            not_after,
-            for_client,
-            for_server,
-        })
+        Ok(Self { id, not_before, not_after, for_client, for_server })
     }
 
     /// Section 4.4: an extended key usage that is there must allow what the certificate is used for.
@@ -52,19 +46,13 @@ impl Leaf {
             PeerUsage::Client => (self.for_client, "clientAuth"),
             PeerUsage::Server => (self.for_server, "serverAuth"),
         };
-        if allowed {
-            Ok(())
-        } else {
-            Err(SvidError::ExtendedKeyUsage { needed })
-        }
+        if allowed { Ok(()) } else { Err(SvidError::ExtendedKeyUsage { needed }) }
     }
 
     /// Both ends of the validity are inside.
     pub(crate) fn check_time(&self, now: Timestamp) -> Result<(), SvidError> {
         if now < self.not_before {
-            Err(SvidError::NotYetValid {
-                from: self.not_before,
-            })
+            Err(SvidError::NotYetValid { from: self.not_before })
         } else if now > self.not_after {
             Err(SvidError::Expired { at: self.not_after })
         } else {
@@ -119,9 +107,7 @@ fn spiffe_id(certificate: &X509Certificate<'_>) -> Result<SpiffeId, SvidError> {
         [] => return Err(SvidError::UriSanMissing),
         [uri] => *uri,
         several => {
-            return Err(SvidError::UriSanSeveral {
-                found: several.len(),
-            });
+            return Err(SvidError::UriSanSeveral { found: several.len() });
         }
     };
     if !names.critical && certificate.subject().iter_rdn().next().is_none() {
@@ -132,9 +118,7 @@ fn spiffe_id(certificate: &X509Certificate<'_>) -> Result<SpiffeId, SvidError> {
 
 /// A SPIFFE ID with a path.
 pub(crate) fn workload_id(uri: &str) -> Result<SpiffeId, SvidError> {
-    let id = SpiffeId::parse(uri).map_err(|error| SvidError::SpiffeIdInvalid {
-        why: error.to_string(),
-    })?;
+    let id = SpiffeId::parse(uri).map_err(|error| SvidError::SpiffeIdInvalid { why: error.to_string() })?;
     if id.path().is_empty() {
         return Err(SvidError::SpiffeIdWithoutPath { id: uri.to_owned() });
     }
@@ -143,10 +127,6 @@ pub(crate) fn workload_id(uri: &str) -> Result<SpiffeId, SvidError> {
 
 /// (`clientAuth`, `serverAuth`); without the extension everything is allowed.
 fn extended_key_usage(certificate: &X509Certificate<'_>) -> Result<(bool, bool), SvidError> {
-    let usage = certificate
-        .extended_key_usage()
-        .map_err(|_| malformed("its extended key usage can't be read"))?;
-    Ok(usage.map_or((true, true), |usage| {
-        (usage.value.client_auth, usage.value.server_auth)
-    }))
+    let usage = certificate.extended_key_usage().map_err(|_| malformed("its extended key usage can't be read"))?;
+    Ok(usage.map_or((true, true), |usage| (usage.value.client_auth, usage.value.server_auth)))
 }

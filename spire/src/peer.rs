@@ -51,10 +51,7 @@ impl PeerIdentity {
         let leaf = chain.first().ok_or(SvidError::ChainEmpty)?;
         Ok(Self {
             id: verified.leaf.id,
-            chain: chain
-                .iter()
-                .map(|certificate| certificate.clone().into_owned())
-                .collect(),
+            chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(),
             leaf_sha256: Sha256::digest(leaf).into(),
             not_after: verified.not_after,
             usage,
@@ -78,8 +75,7 @@ impl PeerIdentity {
         let verdict = if standing.generation == generation {
             standing.verdict.clone()
         } else {
-            let verdict = verify_chain(&bundles, &self.chain, self.usage, now)
-                .map(|verified| verified.not_after);
+            let verdict = verify_chain(&bundles, &self.chain, self.usage, now).map(|verified| verified.not_after);
             self.remember(generation, &verdict);
             verdict
         };
@@ -96,10 +92,7 @@ impl PeerIdentity {
             if known.generation > generation {
                 Arc::clone(known)
             } else {
-                Arc::new(Standing {
-                    generation,
-                    verdict: verdict.clone(),
-                })
+                Arc::new(Standing { generation, verdict: verdict.clone() })
             }
         });
     }

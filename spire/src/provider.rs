@@ -7,9 +7,7 @@ use rustls::crypto::CryptoProvider;
 
 static TLS13: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
     let mut provider = rustls::crypto::ring::default_provider();
-    provider
-        .cipher_suites
-        .retain(|suite| suite.version().version == ProtocolVersion::TLSv1_3);
+    provider.cipher_suites.retain(|suite| suite.version().version == ProtocolVersion::TLSv1_3);
     Arc::new(provider)
 });
 
@@ -27,9 +25,6 @@ pub fn install_crypto_provider() -> bool {
     // An error says that there is a default already; what counts is what that one speaks.
     let _already = tls13_provider().as_ref().clone().install_default();
     CryptoProvider::get_default().is_some_and(|provider| {
-        provider
-            .cipher_suites
-            .iter()
-            .all(|suite| suite.version().version == ProtocolVersion::TLSv1_3)
+        provider.cipher_suites.iter().all(|suite| suite.version().version == ProtocolVersion::TLSv1_3)
     })
 }

@@ -38,10 +38,7 @@ mod tests {
     fn waits_double_up_to_the_limit_and_start_over() {
         let mut retry = Retry::default();
         let waits: Vec<u128> = (0..9).map(|_| retry.next_wait(1.0).as_millis()).collect();
-        assert_eq!(
-            waits,
-            [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
-        );
+        assert_eq!(waits, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
         retry.reset();
         assert_eq!(retry.next_wait(1.0).as_millis(), 100);
     }

@@ -16,11 +16,7 @@ use crate::{ClientVerifier, Identity, ServerVerifier, SvidResolver};
 /// No byte of application data leaves before the server's identity is verified: rustls doesn't derive the keys before. `alpn` lists
 /// protocols in order of preference (`b"h2"`, `b"http/1.1"`). The server name that rustls asks for is neither sent nor checked.
 #[must_use]
-pub fn client_config(
-    identity: &Identity,
-    expected: &SpiffeId,
-    alpn: &[&[u8]],
-) -> Arc<ClientConfig> {
+pub fn client_config(identity: &Identity, expected: &SpiffeId, alpn: &[&[u8]]) -> Arc<ClientConfig> {
     #[expect(
         clippy::expect_used,
         reason = "the provider is a constant with TLS 1.3 suites; every test of this package builds one"
@@ -29,10 +25,7 @@ pub fn client_config(
         .with_protocol_versions(&[&TLS13])
         .expect("the provider speaks TLS 1.3")
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(ServerVerifier::new(
-            identity.clone(),
-            expected.clone(),
-        )))
+        .with_custom_certificate_verifier(Arc::new(ServerVerifier::new(identity.clone(), expected.clone())))
         .with_client_cert_resolver(Arc::new(SvidResolver::new(identity.clone())));
     config.resumption = rustls::client::Resumption::disabled();
     config.enable_sni = false;

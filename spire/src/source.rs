@@ -64,9 +64,7 @@ pub enum EndpointError {
         why: String,
     },
     /// TCP.
-    #[error(
-        "`{endpoint}` is tcp, over which private keys would travel in the clear; give `unix:///path/to/socket`"
-    )]
+    #[error("`{endpoint}` is tcp, over which private keys would travel in the clear; give `unix:///path/to/socket`")]
     Tcp {
         /// What was given.
         endpoint: String,
@@ -104,14 +102,9 @@ pub fn check_endpoint(endpoint: &str) -> Result<(), EndpointError> {
 
 fn parse(endpoint: &str) -> Result<Endpoint, EndpointError> {
     match Endpoint::parse(endpoint) {
-        Ok(Endpoint::Tcp { .. }) => Err(EndpointError::Tcp {
-            endpoint: endpoint.to_owned(),
-        }),
+        Ok(Endpoint::Tcp { .. }) => Err(EndpointError::Tcp { endpoint: endpoint.to_owned() }),
         Ok(parsed) => Ok(parsed),
-        Err(error) => Err(EndpointError::Invalid {
-            endpoint: endpoint.to_owned(),
-            why: error.to_string(),
-        }),
+        Err(error) => Err(EndpointError::Invalid { endpoint: endpoint.to_owned(), why: error.to_string() }),
     }
 }
 
@@ -134,10 +127,7 @@ pub async fn follow_workload_api(
             interruption = follow_once(endpoint, &identity, &events, &mut retry) => interruption,
         };
         let retry_in = retry.next_wait(rand::random());
-        events(SourceEvent::Lost {
-            why: interruption.to_string(),
-            retry_in,
-        });
+        events(SourceEvent::Lost { why: interruption.to_string(), retry_in });
         tokio::select! {
             biased;
             _ = shutdown.wait_for(|stop| *stop) => return,
@@ -201,10 +191,7 @@ async fn receive(
         silent = Interruption::NotRotated(not_after);
         identity.publish(svid, bundles);
         retry.reset();
-        events(SourceEvent::Updated {
-            not_after,
-            generation: identity.bundles().generation(),
-        });
+        events(SourceEvent::Updated { not_after, generation: identity.bundles().generation() });
     }
 }
 
@@ -221,10 +208,7 @@ fn material(
         match bundles.insert(name, authorities(bundle)) {
             Ok(()) => {}
             Err(error) if name == svid.id.trust_domain() => return Err(error.into()),
-            Err(error) => events(SourceEvent::BundleRefused {
-                trust_domain: name.to_owned(),
-                why: error.to_string(),
-            }),
+            Err(error) => events(SourceEvent::BundleRefused { trust_domain: name.to_owned(), why: error.to_string() }),
         }
     }
     // An SVID that its own bundle does not vouch for would be refused by every peer.
@@ -233,19 +217,15 @@ fn material(
 }
 
 fn own_svid(svid: &X509Svid) -> Result<Svid, SvidError> {
-    let chain = svid
-        .cert_chain()
-        .iter()
-        .map(|certificate| CertificateDer::from(certificate.as_bytes().to_vec()))
-        .collect();
+    let chain =
+        svid.cert_chain().iter().map(|certificate| CertificateDer::from(certificate.as_bytes().to_vec())).collect();
     let key = PrivatePkcs8KeyDer::from(svid.private_key().as_bytes().to_vec());
     Svid::from_der(chain, PrivateKeyDer::Pkcs8(key))
 }
 
 fn authorities(bundle: &X509Bundle) -> Vec<CertificateDer<'static>> {
-    bundle
-        .authorities()
-        .iter()
-        .map(|certificate| CertificateDer::from(certificate.as_bytes().to_vec()))
-        .collect()
+    bundle.authorities().iter().map(|certificate| CertificateDer::from(certificate.as_bytes().to_vec())).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,30 +37,22 @@ impl Svid {
     /// # Errors
     /// Any leaf rule that the certificate breaks, a chain that is empty or too long, a key that rustls can't use or that does
     /// not belong to the leaf. Trust and expiry are not looked at: whoever verifies it does that.
-    pub fn from_der(
-        chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
-    ) -> Result<Self, SvidError> {
+    pub fn from_der(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> Result<Self, SvidError> {
         if chain.len() > MAX_CHAIN {
-            return Err(SvidError::ChainTooLong {
-                found: chain.len(),
-                limit: MAX_CHAIN,
-            });
+            return Err(SvidError::ChainTooLong { found: chain.len(), limit: MAX_CHAIN });
         }
         let first = chain.first().ok_or(SvidError::ChainEmpty)?;
         let leaf = Leaf::read(first)?;
         leaf.check_usage(PeerUsage::Client)?;
         leaf.check_usage(PeerUsage::Server)?;
-        let serial_hash = Sha256::digest(first)
-            .first_chunk::<8>()
-            .map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        let key =
-            CertifiedKey::from_der(chain.clone(), key, &tls13_provider()).map_err(|error| {
-                match error {
-                    rustls::Error::InconsistentKeys(_) => SvidError::KeyMismatch,
-                    _ => SvidError::KeyUnusable,
-                }
-            })?;
+        let serial_hash = Sha256::digest(first).first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let key = CertifiedKey::from_der(chain.clone(), key, &tls13_provider()).map_err(|error| {
+            if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                SvidError::KeyMismatch
+            } else {
+                SvidError::KeyUnusable
+            }
+        })?;
         Ok(Self {
             id: leaf.id,
             chain,

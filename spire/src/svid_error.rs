@@ -22,9 +22,7 @@ pub enum SvidError {
         limit: usize,
     },
     /// One certificate is larger than is read.
-    #[error(
-        "certificate {position} of the chain has {bytes} bytes, of which at most {limit} are read"
-    )]
+    #[error("certificate {position} of the chain has {bytes} bytes, of which at most {limit} are read")]
     CertificateTooLarge {
         /// Place in the chain; the leaf is 0.
         position: usize,
@@ -34,9 +32,7 @@ pub enum SvidError {
         limit: usize,
     },
     /// Not strict DER, not version 3, bytes behind the end, or an extension that is unreadable or there twice (RFC 5280, 4.2).
-    #[error(
-        "certificate {position} of the chain is malformed: {what}; issue it as RFC 5280 version 3 in DER"
-    )]
+    #[error("certificate {position} of the chain is malformed: {what}; issue it as RFC 5280 version 3 in DER")]
     Malformed {
         /// Place in the chain; the leaf is 0.
         position: usize,
@@ -53,9 +49,7 @@ pub enum SvidError {
         found: usize,
     },
     /// Section 3.1 with RFC 5280, 4.1.2.6.
-    #[error(
-        "the leaf has an empty subject and a SAN extension that is not critical; mark it critical"
-    )]
+    #[error("the leaf has an empty subject and a SAN extension that is not critical; mark it critical")]
     SanNotCritical,
     /// The URI is not a SPIFFE ID.
     #[error("the URI SAN of the leaf is no valid SPIFFE ID: {why}")]
@@ -70,9 +64,7 @@ pub enum SvidError {
         id: String,
     },
     /// Section 5.2: `cA` must be false.
-    #[error(
-        "the leaf is a signing certificate (cA is true), which may not be used for authentication"
-    )]
+    #[error("the leaf is a signing certificate (cA is true), which may not be used for authentication")]
     LeafIsAuthority,
     /// Section 4.3: key usage must be set.
     #[error("the leaf has no key usage extension; set digitalSignature")]
@@ -98,9 +90,7 @@ pub enum SvidError {
         needed: &'static str,
     },
     /// Behind its `notAfter`, or behind that of the chain it hangs on.
-    #[error(
-        "the certificate or its chain expired at {at}; wait for the rotation, or look at what holds it up"
-    )]
+    #[error("the certificate or its chain expired at {at}; wait for the rotation, or look at what holds it up")]
     Expired {
         /// End of validity.
         at: Timestamp,
@@ -112,9 +102,7 @@ pub enum SvidError {
         from: Timestamp,
     },
     /// No bundle for the leaf's own trust domain.
-    #[error(
-        "there is no trust bundle for `{trust_domain}`; federate with that trust domain if its workloads may call"
-    )]
+    #[error("there is no trust bundle for `{trust_domain}`; federate with that trust domain if its workloads may call")]
     UnknownTrustDomain {
         /// Trust domain of the leaf.
         trust_domain: String,
@@ -142,14 +130,10 @@ pub enum SvidError {
         found: String,
     },
     /// Of our own SVID: a key that rustls can't use.
-    #[error(
-        "the private key of the SVID can't be used; give PKCS#8 with ECDSA P-256 or P-384, Ed25519 or RSA"
-    )]
+    #[error("the private key of the SVID can't be used; give PKCS#8 with ECDSA P-256 or P-384, Ed25519 or RSA")]
     KeyUnusable,
     /// Of our own SVID: the key is not that of the leaf.
-    #[error(
-        "the private key does not belong to the leaf of the SVID; give the pair that was issued together"
-    )]
+    #[error("the private key does not belong to the leaf of the SVID; give the pair that was issued together")]
     KeyMismatch,
 }
 
@@ -188,8 +172,7 @@ impl SvidError {
     /// The reason inside a TLS error that one of this package's verifiers returned; `None` for every other TLS error.
     #[must_use]
     pub fn of(error: &rustls::Error) -> Option<&Self> {
-        let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = error
-        else {
+        let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = error else {
             return None;
         };
         other.0.downcast_ref()
@@ -199,8 +182,6 @@ impl SvidError {
 /// The peer only ever sees the alert `certificate_unknown`, whatever the reason is.
 impl From<SvidError> for rustls::Error {
     fn from(reason: SvidError) -> Self {
-        Self::InvalidCertificate(rustls::CertificateError::Other(rustls::OtherError(
-            std::sync::Arc::new(reason),
-        )))
+        Self::InvalidCertificate(rustls::CertificateError::Other(rustls::OtherError(std::sync::Arc::new(reason))))
     }
 }

@@ -58,9 +58,7 @@ impl SvidResolver {
     }
 
     fn current(&self) -> Option<Arc<CertifiedKey>> {
-        self.identity
-            .valid_svid(wall_clock())
-            .map(|svid| Arc::clone(&svid.key))
+        self.identity.valid_svid(wall_clock()).map(|svid| Arc::clone(&svid.key))
     }
 }
 
@@ -80,9 +78,7 @@ fn verify(
 }
 
 fn tls12_is_off() -> Result<HandshakeSignatureValid, Error> {
-    Err(Error::PeerIncompatible(
-        PeerIncompatible::Tls12NotOfferedOrEnabled,
-    ))
+    Err(Error::PeerIncompatible(PeerIncompatible::Tls12NotOfferedOrEnabled))
 }
 
 fn tls13_signature(
@@ -90,18 +86,11 @@ fn tls13_signature(
     leaf: &CertificateDer<'_>,
     signature: &DigitallySignedStruct,
 ) -> Result<HandshakeSignatureValid, Error> {
-    verify_tls13_signature(
-        message,
-        leaf,
-        signature,
-        &tls13_provider().signature_verification_algorithms,
-    )
+    verify_tls13_signature(message, leaf, signature, &tls13_provider().signature_verification_algorithms)
 }
 
 fn schemes() -> Vec<SignatureScheme> {
-    tls13_provider()
-        .signature_verification_algorithms
-        .supported_schemes()
+    tls13_provider().signature_verification_algorithms.supported_schemes()
 }
 
 impl ClientCertVerifier for ClientVerifier {
@@ -193,11 +182,7 @@ impl ResolvesServerCert for SvidResolver {
 }
 
 impl ResolvesClientCert for SvidResolver {
-    fn resolve(
-        &self,
-        _root_hints: &[&[u8]],
-        _schemes: &[SignatureScheme],
-    ) -> Option<Arc<CertifiedKey>> {
+    fn resolve(&self, _root_hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.current()
     }
 

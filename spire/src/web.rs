@@ -8,11 +8,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 /// Mozilla's authorities, parsed once for the process.
-static PUBLIC_ROOTS: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
-    Arc::new(RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    })
-});
+static PUBLIC_ROOTS: LazyLock<Arc<RootCertStore>> =
+    LazyLock::new(|| Arc::new(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }));
 
 /// ring with TLS 1.2 and 1.3: many servers of the web still have no 1.3. The process default speaks 1.3 alone, so it is named here.
 static WEB_PROVIDER: LazyLock<Arc<CryptoProvider>> =
@@ -22,17 +19,13 @@ static WEB_PROVIDER: LazyLock<Arc<CryptoProvider>> =
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebTlsError {
     /// The extra authorities are not PEM.
-    #[error(
-        "the extra authorities can't be read as PEM: {why}; give one or more `BEGIN CERTIFICATE` blocks"
-    )]
+    #[error("the extra authorities can't be read as PEM: {why}; give one or more `BEGIN CERTIFICATE` blocks")]
     Pem {
         /// What the PEM reader says.
         why: String,
     },
     /// PEM without a certificate.
-    #[error(
-        "the extra authorities hold no certificate; give one or more `BEGIN CERTIFICATE` blocks"
-    )]
+    #[error("the extra authorities hold no certificate; give one or more `BEGIN CERTIFICATE` blocks")]
     NoCertificate,
     /// A certificate that can't be an authority.
     #[error("certificate {index} of the extra authorities can't be used: {why}")]
@@ -56,19 +49,14 @@ pub enum WebTlsError {
 ///
 /// # Errors
 /// Extra authorities that can't be read; one bad block refuses all of them.
-pub fn web_client_config(
-    extra_roots_pem: Option<&[u8]>,
-    alpn: &[&[u8]],
-) -> Result<Arc<ClientConfig>, WebTlsError> {
+pub fn web_client_config(extra_roots_pem: Option<&[u8]>, alpn: &[&[u8]]) -> Result<Arc<ClientConfig>, WebTlsError> {
     let roots = match extra_roots_pem {
         None => Arc::clone(&PUBLIC_ROOTS),
         Some(pem) => Arc::new(with_extra(pem)?),
     };
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&WEB_PROVIDER))
         .with_safe_default_protocol_versions()
-        .map_err(|error| WebTlsError::Unusable {
-            why: error.to_string(),
-        })?
+        .map_err(|error| WebTlsError::Unusable { why: error.to_string() })?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
@@ -79,20 +67,9 @@ fn with_extra(pem: &[u8]) -> Result<RootCertStore, WebTlsError> {
     let mut roots = PUBLIC_ROOTS.as_ref().clone();
     let mut found = false;
     for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
-        let certificate = certificate.map_err(|error| WebTlsError::Pem {
-            why: error.to_string(),
-        })?;
-        roots
-            .add(certificate)
-            .map_err(|error| WebTlsError::Authority {
-                index,
-                why: error.to_string(),
-            })?;
+        let certificate = certificate.map_err(|error| WebTlsError::Pem { why: error.to_string() })?;
+        roots.add(certificate).map_err(|error| WebTlsError::Authority { index, why: error.to_string() })?;
         found = true;
     }
-    if found {
-        Ok(roots)
-    } else {
-        Err(WebTlsError::NoCertificate)
-    }
+    if found { Ok(roots) } else { Err(WebTlsError::NoCertificate) }
 }

@@ -5,17 +5,14 @@ mod forge;
 use std::time::Duration;
 
 use bellgate_policy::Timestamp;
-use bellgate_spire::{
-    Identity, MAX_CERTIFICATE_BYTES, MAX_CHAIN, PeerIdentity, PeerUsage, SvidError, TrustBundleSet,
-};
+use bellgate_spire::{Identity, MAX_CERTIFICATE_BYTES, MAX_CHAIN, PeerIdentity, PeerUsage, SvidError, TrustBundleSet};
 use forge::{
-    BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, Forge, KEY_USAGE, LEAF_LIFE, NOW, PLANNER, PRIVATE,
-    SUBJECT_ALT_NAME, TRUST_DOMAIN, after, before, date, extension, names, uri,
+    BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, Forge, KEY_USAGE, LEAF_LIFE, NOW, PLANNER, PRIVATE, SUBJECT_ALT_NAME,
+    TRUST_DOMAIN, after, before, date, extension, names, uri,
 };
 use proptest::prelude::*;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::CertificateDer;
 
@@ -35,8 +32,7 @@ fn verify_at(
     usage: PeerUsage,
     now: Timestamp,
 ) -> Result<String, SvidError> {
-    PeerIdentity::verify(&identity(bundles), chain, usage, now)
-        .map(|peer| peer.id.as_str().to_owned())
+    PeerIdentity::verify(&identity(bundles), chain, usage, now).map(|peer| peer.id.as_str().to_owned())
 }
 
 fn code(result: Result<String, SvidError>) -> String {
@@ -63,16 +59,8 @@ fn check(rows: &[Row]) {
 fn what_keeps_the_rules_passes() {
     check(&[
         ("as issued", |_| {}, PLANNER),
-        (
-            "without extended key usage",
-            |p| p.extended_key_usages.clear(),
-            PLANNER,
-        ),
-        (
-            "without basic constraints",
-            |p| p.is_ca = IsCa::NoCa,
-            PLANNER,
-        ),
+        ("without extended key usage", |p| p.extended_key_usages.clear(), PLANNER),
+        ("without basic constraints", |p| p.is_ca = IsCa::NoCa, PLANNER),
         (
             "with keyEncipherment and keyAgreement",
             |p| {
@@ -84,8 +72,7 @@ fn what_keeps_the_rules_passes() {
         (
             "with dns names beside the uri",
             |p| {
-                p.subject_alt_names
-                    .push(SanType::DnsName("planner.test".try_into().unwrap()));
+                p.subject_alt_names.push(SanType::DnsName("planner.test".try_into().unwrap()));
             },
             PLANNER,
         ),
@@ -111,70 +98,31 @@ fn section_2_exactly_one_uri_san_that_is_a_spiffe_id_with_a_path() {
             |p| p.subject_alt_names = vec![SanType::DnsName("planner.test".try_into().unwrap())],
             "uri-san-missing",
         ),
-        (
-            "two SPIFFE IDs",
-            |p| p.subject_alt_names.push(uri("spiffe://a.test/other")),
-            "uri-san-several",
-        ),
-        (
-            "the same SPIFFE ID twice",
-            |p| p.subject_alt_names.push(uri(PLANNER)),
-            "uri-san-several",
-        ),
+        ("two SPIFFE IDs", |p| p.subject_alt_names.push(uri("spiffe://a.test/other")), "uri-san-several"),
+        ("the same SPIFFE ID twice", |p| p.subject_alt_names.push(uri(PLANNER)), "uri-san-several"),
         (
             "another URI beside the SPIFFE ID",
             |p| p.subject_alt_names.push(uri("https://a.test/planner")),
             "uri-san-several",
         ),
-        (
-            "another scheme",
-            |p| p.subject_alt_names = vec![uri("https://a.test/planner")],
-            "spiffe-id-invalid",
-        ),
+        ("another scheme", |p| p.subject_alt_names = vec![uri("https://a.test/planner")], "spiffe-id-invalid"),
         (
             "upper case in the trust domain",
             |p| p.subject_alt_names = vec![uri("spiffe://A.test/planner")],
             "spiffe-id-invalid",
         ),
-        (
-            "a port",
-            |p| p.subject_alt_names = vec![uri("spiffe://a.test:443/planner")],
-            "spiffe-id-invalid",
-        ),
-        (
-            "a query",
-            |p| p.subject_alt_names = vec![uri("spiffe://a.test/planner?x=1")],
-            "spiffe-id-invalid",
-        ),
-        (
-            "percent encoding",
-            |p| p.subject_alt_names = vec![uri("spiffe://a.test/pl%61nner")],
-            "spiffe-id-invalid",
-        ),
-        (
-            "a dot segment",
-            |p| p.subject_alt_names = vec![uri("spiffe://a.test/x/../planner")],
-            "spiffe-id-invalid",
-        ),
-        (
-            "a trailing slash",
-            |p| p.subject_alt_names = vec![uri("spiffe://a.test/")],
-            "spiffe-id-invalid",
-        ),
-        (
-            "no path",
-            |p| p.subject_alt_names = vec![uri("spiffe://a.test")],
-            "spiffe-id-without-path",
-        ),
+        ("a port", |p| p.subject_alt_names = vec![uri("spiffe://a.test:443/planner")], "spiffe-id-invalid"),
+        ("a query", |p| p.subject_alt_names = vec![uri("spiffe://a.test/planner?x=1")], "spiffe-id-invalid"),
+        ("percent encoding", |p| p.subject_alt_names = vec![uri("spiffe://a.test/pl%61nner")], "spiffe-id-invalid"),
+        ("a dot segment", |p| p.subject_alt_names = vec![uri("spiffe://a.test/x/../planner")], "spiffe-id-invalid"),
+        ("a trailing slash", |p| p.subject_alt_names = vec![uri("spiffe://a.test/")], "spiffe-id-invalid"),
+        ("no path", |p| p.subject_alt_names = vec![uri("spiffe://a.test")], "spiffe-id-without-path"),
         (
             "a NUL in the URI",
             |p| {
                 p.subject_alt_names.clear();
-                p.custom_extensions = vec![extension(
-                    SUBJECT_ALT_NAME,
-                    false,
-                    &names(&[(6, b"spiffe://a.test/planner\0.evil")]),
-                )];
+                p.custom_extensions =
+                    vec![extension(SUBJECT_ALT_NAME, false, &names(&[(6, b"spiffe://a.test/planner\0.evil")]))];
             },
             "spiffe-id-invalid",
         ),
@@ -182,11 +130,7 @@ fn section_2_exactly_one_uri_san_that_is_a_spiffe_id_with_a_path() {
             "bytes that are no text in the URI",
             |p| {
                 p.subject_alt_names.clear();
-                p.custom_extensions = vec![extension(
-                    SUBJECT_ALT_NAME,
-                    false,
-                    &names(&[(6, b"spiffe://a.test/\xff")]),
-                )];
+                p.custom_extensions = vec![extension(SUBJECT_ALT_NAME, false, &names(&[(6, b"spiffe://a.test/\xff")]))];
             },
             "certificate-malformed",
         ),
@@ -195,11 +139,7 @@ fn section_2_exactly_one_uri_san_that_is_a_spiffe_id_with_a_path() {
             |p| {
                 p.distinguished_name = DistinguishedName::new();
                 p.subject_alt_names.clear();
-                p.custom_extensions = vec![extension(
-                    SUBJECT_ALT_NAME,
-                    false,
-                    &names(&[(6, PLANNER.as_bytes())]),
-                )];
+                p.custom_extensions = vec![extension(SUBJECT_ALT_NAME, false, &names(&[(6, PLANNER.as_bytes())]))];
             },
             "san-not-critical",
         ),
@@ -210,16 +150,9 @@ fn section_2_exactly_one_uri_san_that_is_a_spiffe_id_with_a_path() {
 fn section_2_a_spiffe_id_has_at_most_2048_bytes() {
     let root = Forge::root(TRUST_DOMAIN);
     for (length, accepted) in [(2047, true), (2048, true), (2049, false)] {
-        let id = format!(
-            "spiffe://a.test/{}",
-            "x".repeat(length - "spiffe://a.test/".len())
-        );
+        let id = format!("spiffe://a.test/{}", "x".repeat(length - "spiffe://a.test/".len()));
         let leaf = root.leaf(&id, |_| {});
-        let expected = if accepted {
-            id.as_str()
-        } else {
-            "spiffe-id-invalid"
-        };
+        let expected = if accepted { id.as_str() } else { "spiffe-id-invalid" };
         assert_eq!(outcome(&root, leaf), expected, "{length}");
     }
 }
@@ -227,31 +160,11 @@ fn section_2_a_spiffe_id_has_at_most_2048_bytes() {
 #[test]
 fn section_4_1_and_4_3_basic_constraints_and_key_usage() {
     check(&[
-        (
-            "cA is true",
-            |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
-            "leaf-is-authority",
-        ),
-        (
-            "no key usage",
-            |p| p.key_usages.clear(),
-            "key-usage-missing",
-        ),
-        (
-            "no digitalSignature",
-            |p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment],
-            "digital-signature-missing",
-        ),
-        (
-            "keyCertSign",
-            |p| p.key_usages.push(KeyUsagePurpose::KeyCertSign),
-            "key-cert-sign",
-        ),
-        (
-            "cRLSign",
-            |p| p.key_usages.push(KeyUsagePurpose::CrlSign),
-            "crl-sign",
-        ),
+        ("cA is true", |p| p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained), "leaf-is-authority"),
+        ("no key usage", |p| p.key_usages.clear(), "key-usage-missing"),
+        ("no digitalSignature", |p| p.key_usages = vec![KeyUsagePurpose::KeyEncipherment], "digital-signature-missing"),
+        ("keyCertSign", |p| p.key_usages.push(KeyUsagePurpose::KeyCertSign), "key-cert-sign"),
+        ("cRLSign", |p| p.key_usages.push(KeyUsagePurpose::CrlSign), "crl-sign"),
         (
             "key usage that is not critical",
             |p| {
@@ -266,33 +179,19 @@ fn section_4_1_and_4_3_basic_constraints_and_key_usage() {
 #[test]
 fn section_4_4_extended_key_usage_allows_what_the_certificate_is_used_for() {
     let root = Forge::root(TRUST_DOMAIN);
-    let with = |usages: Vec<ExtendedKeyUsagePurpose>| {
-        root.leaf(PLANNER, |params| params.extended_key_usages = usages)
-    };
+    let with = |usages: Vec<ExtendedKeyUsagePurpose>| root.leaf(PLANNER, |params| params.extended_key_usages = usages);
     use ExtendedKeyUsagePurpose::{Any, ClientAuth, CodeSigning, ServerAuth};
     let rows = [
         (with(vec![]), PLANNER, PLANNER),
         (with(vec![ClientAuth, ServerAuth]), PLANNER, PLANNER),
         (with(vec![ClientAuth]), PLANNER, "extended-key-usage"),
         (with(vec![ServerAuth]), "extended-key-usage", PLANNER),
-        (
-            with(vec![CodeSigning]),
-            "extended-key-usage",
-            "extended-key-usage",
-        ),
+        (with(vec![CodeSigning]), "extended-key-usage", "extended-key-usage"),
         (with(vec![Any]), "extended-key-usage", "extended-key-usage"),
     ];
     for (row, (leaf, as_client, as_server)) in rows.into_iter().enumerate() {
-        for (usage, expected) in [
-            (PeerUsage::Client, as_client),
-            (PeerUsage::Server, as_server),
-        ] {
-            let found = code(verify_at(
-                root.bundles(),
-                std::slice::from_ref(&leaf),
-                usage,
-                NOW,
-            ));
+        for (usage, expected) in [(PeerUsage::Client, as_client), (PeerUsage::Server, as_server)] {
+            let found = code(verify_at(root.bundles(), std::slice::from_ref(&leaf), usage, NOW));
             assert_eq!(found, expected, "row {row}, {usage:?}");
         }
     }
@@ -309,11 +208,7 @@ fn rfc_5280_strict_der_of_version_3_without_repeated_or_unreadable_extensions() 
         (
             "SAN twice",
             |p| {
-                p.custom_extensions = vec![extension(
-                    SUBJECT_ALT_NAME,
-                    false,
-                    &names(&[(6, PLANNER.as_bytes())]),
-                )];
+                p.custom_extensions = vec![extension(SUBJECT_ALT_NAME, false, &names(&[(6, PLANNER.as_bytes())]))];
             },
             "certificate-malformed",
         ),
@@ -351,19 +246,11 @@ fn rfc_5280_strict_der_of_version_3_without_repeated_or_unreadable_extensions() 
     let root = Forge::root(TRUST_DOMAIN);
     let good = root.leaf(PLANNER, |_| {}).to_vec();
     let version = [0xa0, 3, 2, 1, 2];
-    let at = good
-        .windows(version.len())
-        .position(|window| window == version)
-        .unwrap();
+    let at = good.windows(version.len()).position(|window| window == version).unwrap();
     for earlier in [0, 1] {
         let mut leaf = good.clone();
         leaf[at + 4] = earlier;
-        assert_eq!(
-            outcome(&root, leaf.into()),
-            "certificate-malformed",
-            "v{}",
-            earlier + 1
-        );
+        assert_eq!(outcome(&root, leaf.into()), "certificate-malformed", "v{}", earlier + 1);
     }
     for trailing in [&[0_u8][..], &[5, 0], &good] {
         let mut leaf = good.clone();
@@ -372,11 +259,7 @@ fn rfc_5280_strict_der_of_version_3_without_repeated_or_unreadable_extensions() 
     }
     for end in 0..good.len() {
         let cut = good[..end].to_vec();
-        assert_eq!(
-            outcome(&root, cut.into()),
-            "certificate-malformed",
-            "cut at {end}"
-        );
+        assert_eq!(outcome(&root, cut.into()), "certificate-malformed", "cut at {end}");
     }
 }
 
@@ -414,12 +297,7 @@ fn validity_counts_both_ends_in() {
         (end, PLANNER),
         (after(end, millisecond), "expired"),
     ] {
-        let found = code(verify_at(
-            root.bundles(),
-            std::slice::from_ref(&leaf),
-            PeerUsage::Client,
-            now,
-        ));
+        let found = code(verify_at(root.bundles(), std::slice::from_ref(&leaf), PeerUsage::Client, now));
         assert_eq!(found, expected, "at {}", now.0);
     }
 }
@@ -430,51 +308,19 @@ fn a_trust_domain_vouches_for_itself_alone() {
     let only_a = || TrustBundleSet::of("a.test", vec![a.certificate.clone()]).unwrap();
     let both = || {
         let mut bundles = only_a();
-        bundles
-            .insert("b.test", vec![b.certificate.clone()])
-            .unwrap();
+        bundles.insert("b.test", vec![b.certificate.clone()]).unwrap();
         bundles
     };
     let foreign = "spiffe://b.test/planner";
     let rows = [
         ("own", only_a(), a.leaf(PLANNER, |_| {}), PLANNER),
-        (
-            "not federated",
-            only_a(),
-            b.leaf(foreign, |_| {}),
-            "unknown-trust-domain",
-        ),
+        ("not federated", only_a(), b.leaf(foreign, |_| {}), "unknown-trust-domain"),
         ("federated", both(), b.leaf(foreign, |_| {}), foreign),
-        (
-            "a signs for b",
-            both(),
-            a.leaf(foreign, |_| {}),
-            "chain-untrusted",
-        ),
-        (
-            "b signs for a",
-            both(),
-            b.leaf(PLANNER, |_| {}),
-            "chain-untrusted",
-        ),
-        (
-            "another authority of the same name",
-            both(),
-            Forge::root("a.test").leaf(PLANNER, |_| {}),
-            "chain-untrusted",
-        ),
-        (
-            "nobody",
-            TrustBundleSet::empty(),
-            a.leaf(PLANNER, |_| {}),
-            "unknown-trust-domain",
-        ),
-        (
-            "an empty bundle",
-            TrustBundleSet::of("a.test", vec![]).unwrap(),
-            a.leaf(PLANNER, |_| {}),
-            "chain-untrusted",
-        ),
+        ("a signs for b", both(), a.leaf(foreign, |_| {}), "chain-untrusted"),
+        ("b signs for a", both(), b.leaf(PLANNER, |_| {}), "chain-untrusted"),
+        ("another authority of the same name", both(), Forge::root("a.test").leaf(PLANNER, |_| {}), "chain-untrusted"),
+        ("nobody", TrustBundleSet::empty(), a.leaf(PLANNER, |_| {}), "unknown-trust-domain"),
+        ("an empty bundle", TrustBundleSet::of("a.test", vec![]).unwrap(), a.leaf(PLANNER, |_| {}), "chain-untrusted"),
     ];
     for (name, bundles, leaf, expected) in rows {
         let found = code(verify_at(bundles, &[leaf], PeerUsage::Server, NOW));
@@ -488,14 +334,7 @@ fn an_authority_counts_only_while_it_is_valid() {
         params.not_after = date(after(NOW, Duration::from_secs(10)));
     });
     let leaf = root.leaf(PLANNER, |_| {});
-    let at = |now| {
-        code(verify_at(
-            root.bundles(),
-            std::slice::from_ref(&leaf),
-            PeerUsage::Client,
-            now,
-        ))
-    };
+    let at = |now| code(verify_at(root.bundles(), std::slice::from_ref(&leaf), PeerUsage::Client, now));
     assert_eq!(at(after(NOW, Duration::from_secs(10))), PLANNER);
     assert_eq!(at(after(NOW, Duration::from_secs(11))), "chain-untrusted");
 }
@@ -506,31 +345,11 @@ fn intermediates_must_be_signing_certificates() {
     let rows: [Row; 7] = [
         ("as issued", |_| {}, PLANNER),
         ("without SAN", |p| p.subject_alt_names.clear(), PLANNER),
-        (
-            "cA is false",
-            |p| p.is_ca = IsCa::ExplicitNoCa,
-            "chain-untrusted",
-        ),
-        (
-            "no keyCertSign",
-            |p| p.key_usages = vec![KeyUsagePurpose::DigitalSignature],
-            "intermediate-refused",
-        ),
-        (
-            "no key usage",
-            |p| p.key_usages.clear(),
-            "intermediate-refused",
-        ),
-        (
-            "a SPIFFE ID with a path",
-            |p| p.subject_alt_names = vec![uri("spiffe://a.test/ca")],
-            "intermediate-refused",
-        ),
-        (
-            "expired",
-            |p| p.not_after = date(before(NOW, Duration::from_secs(1))),
-            "chain-untrusted",
-        ),
+        ("cA is false", |p| p.is_ca = IsCa::ExplicitNoCa, "chain-untrusted"),
+        ("no keyCertSign", |p| p.key_usages = vec![KeyUsagePurpose::DigitalSignature], "intermediate-refused"),
+        ("no key usage", |p| p.key_usages.clear(), "intermediate-refused"),
+        ("a SPIFFE ID with a path", |p| p.subject_alt_names = vec![uri("spiffe://a.test/ca")], "intermediate-refused"),
+        ("expired", |p| p.not_after = date(before(NOW, Duration::from_secs(1))), "chain-untrusted"),
     ];
     for (name, change, expected) in rows {
         let middle = root.intermediate("middle", change);
@@ -547,11 +366,7 @@ fn a_path_length_constraint_counts() {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     });
     let second = first.intermediate("second", |_| {});
-    let chain = [
-        second.leaf(PLANNER, |_| {}),
-        second.certificate.clone(),
-        first.certificate.clone(),
-    ];
+    let chain = [second.leaf(PLANNER, |_| {}), second.certificate.clone(), first.certificate.clone()];
     let found = code(verify_at(root.bundles(), &chain, PeerUsage::Client, NOW));
     assert_eq!(found, "chain-untrusted");
 }
@@ -559,11 +374,7 @@ fn a_path_length_constraint_counts() {
 #[test]
 fn a_chain_has_at_most_seven_certificates() {
     let root = Forge::root(TRUST_DOMAIN);
-    for (length, expected) in [
-        (MAX_CHAIN - 1, PLANNER),
-        (MAX_CHAIN, PLANNER),
-        (MAX_CHAIN + 1, "chain-too-long"),
-    ] {
+    for (length, expected) in [(MAX_CHAIN - 1, PLANNER), (MAX_CHAIN, PLANNER), (MAX_CHAIN + 1, "chain-too-long")] {
         let mut chain = Vec::new();
         let mut signer = Forge::root(TRUST_DOMAIN);
         let bundles = signer.bundles();
@@ -583,10 +394,7 @@ fn a_chain_has_at_most_seven_certificates() {
 #[test]
 fn a_malformed_intermediate_is_refused_even_where_no_path_needs_it() {
     let root = Forge::root(TRUST_DOMAIN);
-    let chain = [
-        root.leaf(PLANNER, |_| {}),
-        CertificateDer::from(vec![0x30, 0x00]),
-    ];
+    let chain = [root.leaf(PLANNER, |_| {}), CertificateDer::from(vec![0x30, 0x00])];
     let found = code(verify_at(root.bundles(), &chain, PeerUsage::Client, NOW));
     assert_eq!(found, "certificate-malformed");
 }
@@ -598,10 +406,7 @@ fn bundles_take_authorities_alone_and_in_any_order() {
     for bad in [leaf, CertificateDer::from(vec![1, 2, 3])] {
         let refused = TrustBundleSet::of(TRUST_DOMAIN, vec![first.certificate.clone(), bad]);
         let message = refused.unwrap_err().to_string();
-        assert!(
-            message.contains("authority 1") && message.contains("`a.test`"),
-            "{message}"
-        );
+        assert!(message.contains("authority 1") && message.contains("`a.test`"), "{message}");
     }
     for name in ["", "A.test", "a.test/x", "a test", "spiffe://a.test"] {
         assert!(TrustBundleSet::of(name, vec![]).is_err(), "{name}");
@@ -632,10 +437,7 @@ fn debug_shows_neither_keys_nor_certificates() {
     let identity = identity(root.bundles());
     let peer = PeerIdentity::verify(&identity, &[leaf], PeerUsage::Client, NOW).unwrap();
     let shown = format!("{peer:?} {identity:?} {:?}", identity.bundles());
-    assert!(
-        shown.contains(PLANNER) && shown.contains("a.test"),
-        "{shown}"
-    );
+    assert!(shown.contains(PLANNER) && shown.contains("a.test"), "{shown}");
     assert!(shown.len() < 600, "more than names and dates: {shown}");
 }
 

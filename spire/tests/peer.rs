@@ -1,4 +1,5 @@
 //! A peer on a connection that stays open: its standing follows the clock and the bundles.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod forge;
 
@@ -32,13 +33,7 @@ fn it_is_known_by_its_id_and_its_leaf() {
     let root = Forge::root(TRUST_DOMAIN);
     let leaf = root.leaf(PLANNER, |_| {});
     let identity = identity(&root);
-    let peer = PeerIdentity::verify(
-        &identity,
-        std::slice::from_ref(&leaf),
-        PeerUsage::Client,
-        NOW,
-    )
-    .unwrap();
+    let peer = PeerIdentity::verify(&identity, std::slice::from_ref(&leaf), PeerUsage::Client, NOW).unwrap();
     assert_eq!(peer.id.as_str(), PLANNER);
     assert_eq!(peer.chain.as_ref(), std::slice::from_ref(&leaf));
     assert_eq!(peer.leaf_sha256[..], Sha256::digest(&leaf)[..]);
@@ -52,10 +47,7 @@ fn it_ends_with_its_certificate_and_a_step_back_revives_nothing() {
     let peer = peer(&identity, &root);
     let end = after(NOW, LEAF_LIFE);
     assert_eq!(standing(&peer, &identity, end), "trusted");
-    assert_eq!(
-        standing(&peer, &identity, after(end, Duration::from_millis(1))),
-        "expired"
-    );
+    assert_eq!(standing(&peer, &identity, after(end, Duration::from_millis(1))), "expired");
     assert_eq!(standing(&peer, &identity, NOW), "expired");
     // Nor for a new connection with the same certificate.
     let again = PeerIdentity::verify(&identity, &peer.chain, PeerUsage::Client, NOW);
@@ -71,10 +63,7 @@ fn it_ends_with_the_first_certificate_of_its_path() {
     let identity = identity(&root);
     for (chain, end) in [
         (vec![root.leaf(PLANNER, |_| {})], sooner),
-        (
-            vec![middle.leaf(PLANNER, |_| {}), middle.certificate.clone()],
-            soonest,
-        ),
+        (vec![middle.leaf(PLANNER, |_| {}), middle.certificate.clone()], soonest),
     ] {
         let peer = PeerIdentity::verify(&identity, &chain, PeerUsage::Client, NOW).unwrap();
         assert_eq!(peer.not_after, end);
@@ -92,17 +81,9 @@ fn it_is_verified_anew_when_the_bundles_change() {
     };
     let steps = [
         ("a root is added", both(), "trusted"),
-        (
-            "its own root is withdrawn",
-            next.bundles(),
-            "chain-untrusted",
-        ),
+        ("its own root is withdrawn", next.bundles(), "chain-untrusted"),
         ("and comes back", both(), "trusted"),
-        (
-            "the trust domain is withdrawn",
-            TrustBundleSet::empty(),
-            "unknown-trust-domain",
-        ),
+        ("the trust domain is withdrawn", TrustBundleSet::empty(), "unknown-trust-domain"),
     ];
     for (name, bundles, expected) in steps {
         identity.publish_bundles(bundles);
@@ -131,12 +112,7 @@ fn a_certificate_that_is_not_valid_yet_waits() {
     let leaf = root.leaf(PLANNER, |_| {});
     let early = before(NOW, LEAF_LIFE + Duration::from_secs(1));
     let identity = identity(&root);
-    let refused = PeerIdentity::verify(
-        &identity,
-        std::slice::from_ref(&leaf),
-        PeerUsage::Client,
-        early,
-    );
+    let refused = PeerIdentity::verify(&identity, std::slice::from_ref(&leaf), PeerUsage::Client, early);
     assert_eq!(refused.unwrap_err().code(), "not-yet-valid");
     assert!(PeerIdentity::verify(&identity, &[leaf], PeerUsage::Client, NOW).is_ok());
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bellgate_policy::{SpiffeId, Timestamp};
 use rcgen::string::Ia5String;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use time::OffsetDateTime;
@@ -40,17 +40,10 @@ impl Root {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.subject_alt_names = vec![uri(&format!("spiffe://{trust_domain}"))?];
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Bellgate development authority");
-        params
-            .distinguished_name
-            .push(DnType::CommonName, trust_domain);
+        params.distinguished_name.push(DnType::OrganizationName, "Bellgate development authority");
+        params.distinguished_name.push(DnType::CommonName, trust_domain);
         let certificate = params.self_signed(&key)?.der().clone();
-        Ok(Self {
-            certificate,
-            issuer: Issuer::new(params, key),
-        })
+        Ok(Self { certificate, issuer: Issuer::new(params, key) })
     }
 
     pub(super) fn certificate(&self) -> CertificateDer<'static> {
@@ -66,22 +59,13 @@ impl Root {
         params.not_after = to;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         params.subject_alt_names = vec![uri(id.as_str())?];
         params.use_authority_key_identifier_extension = true;
         params.distinguished_name = DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::OrganizationName, "Bellgate development authority");
+        params.distinguished_name.push(DnType::OrganizationName, "Bellgate development authority");
         let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
-        Ok(Issued {
-            certificate,
-            key: PrivatePkcs8KeyDer::from(key.serialize_der()),
-            not_after,
-        })
+        Ok(Issued { certificate, key: PrivatePkcs8KeyDer::from(key.serialize_der()), not_after })
     }
 }
 
@@ -93,17 +77,12 @@ fn uri(text: &str) -> Result<SanType, rcgen::Error> {
 fn validity(ttl: Duration) -> (OffsetDateTime, OffsetDateTime, Timestamp) {
     let now = Duration::from_millis(wall_clock().0);
     let end = now.saturating_add(ttl);
-    let end = end
-        .as_secs()
-        .saturating_add(u64::from(end.subsec_nanos() > 0));
+    let end = end.as_secs().saturating_add(u64::from(end.subsec_nanos() > 0));
     let at = |seconds: i64| {
         // Certificates end in the year 9999; a ttl beyond that is as good as for ever.
-        OffsetDateTime::from_unix_timestamp(seconds)
-            .unwrap_or(time::macros::datetime!(9999-12-31 23:59:59 UTC))
+        OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::macros::datetime!(9999-12-31 23:59:59 UTC))
     };
-    let from = i64::try_from(now.as_secs())
-        .unwrap_or(i64::MAX)
-        .saturating_sub(BACKDATE_SECONDS);
+    let from = i64::try_from(now.as_secs()).unwrap_or(i64::MAX).saturating_sub(BACKDATE_SECONDS);
     let to = i64::try_from(end).unwrap_or(i64::MAX);
     (at(from), at(to), Timestamp(end.saturating_mul(1000)))
 }

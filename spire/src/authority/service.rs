@@ -17,9 +17,7 @@ use tonic::server::{Grpc, ServerStreamingService};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use super::messages::{
-    X509BundlesRequest, X509BundlesResponse, X509Svid, X509SvidRequest, X509SvidResponse,
-};
+use super::messages::{X509BundlesRequest, X509BundlesResponse, X509Svid, X509SvidRequest, X509SvidResponse};
 use super::{AuthorityError, DevelopmentAuthority};
 use crate::clock::between;
 use crate::wall_clock;
@@ -49,14 +47,10 @@ impl Service<http::Request<Body>> for WorkloadApi {
         Box::pin(async move {
             Ok(match request.uri().path() {
                 "/SpiffeWorkloadAPI/FetchX509SVID" => {
-                    Grpc::new(ProstCodec::default())
-                        .server_streaming(FetchSvids(api), request)
-                        .await
+                    Grpc::new(ProstCodec::default()).server_streaming(FetchSvids(api), request).await
                 }
                 "/SpiffeWorkloadAPI/FetchX509Bundles" => {
-                    Grpc::new(ProstCodec::default())
-                        .server_streaming(FetchBundles(api), request)
-                        .await
+                    Grpc::new(ProstCodec::default()).server_streaming(FetchBundles(api), request).await
                 }
                 _ => Status::unimplemented("only x.509 is served here").into_http(),
             })
@@ -90,9 +84,7 @@ impl ServerStreamingService<X509BundlesRequest> for FetchBundles {
 fn check<T>(request: &Request<T>) -> Result<(), Status> {
     match request.metadata().get(REQUIRED_METADATA) {
         Some(value) if value == "true" => Ok(()),
-        Some(_) | None => Err(Status::invalid_argument(
-            "send the metadata `workload.spiffe.io: true`",
-        )),
+        Some(_) | None => Err(Status::invalid_argument("send the metadata `workload.spiffe.io: true`")),
     }
 }
 
@@ -112,13 +104,7 @@ fn pushes<M: Send + 'static>(
     api: WorkloadApi,
     make: fn(&WorkloadApi) -> Result<Push<M>, AuthorityError>,
 ) -> BoxStream<'static, Result<M, Status>> {
-    let pushing = Pushing {
-        changes: api.authority.inner.changes.subscribe(),
-        api,
-        due: None,
-        first: true,
-        make,
-    };
+    let pushing = Pushing { changes: api.authority.inner.changes.subscribe(), api, due: None, first: true, make };
     stream::unfold(Some(pushing), |pushing| async {
         let mut pushing = pushing?;
         if !pushing.first && !pushing.wait().await {
@@ -158,9 +144,7 @@ impl<M> Pushing<M> {
 
 fn svids(api: &WorkloadApi) -> Result<Push<X509SvidResponse>, AuthorityError> {
     let issued = api.authority.sign(&api.id)?;
-    let half = between(wall_clock(), issued.not_after)
-        .checked_div(2)
-        .unwrap_or_default();
+    let half = between(wall_clock(), issued.not_after).checked_div(2).unwrap_or_default();
     let state = api.authority.inner.state.load();
     let message = X509SvidResponse {
         svids: vec![X509Svid {
@@ -180,29 +164,17 @@ fn svids(api: &WorkloadApi) -> Result<Push<X509SvidResponse>, AuthorityError> {
 fn bundles(api: &WorkloadApi) -> Result<Push<X509BundlesResponse>, AuthorityError> {
     let state = api.authority.inner.state.load();
     let mut bundles = keyed(&state.federated);
-    bundles.insert(
-        format!("spiffe://{}", api.authority.trust_domain()),
-        joined(&state.roots()),
-    );
-    let message = X509BundlesResponse {
-        crl: Vec::new(),
-        bundles,
-    };
+    bundles.insert(format!("spiffe://{}", api.authority.trust_domain()), joined(&state.roots()));
+    let message = X509BundlesResponse { crl: Vec::new(), bundles };
     Ok((message, None))
 }
 
 fn keyed<'a>(
     federated: impl IntoIterator<Item = (&'a String, &'a Vec<CertificateDer<'static>>)>,
 ) -> HashMap<String, Vec<u8>> {
-    federated
-        .into_iter()
-        .map(|(trust_domain, roots)| (format!("spiffe://{trust_domain}"), joined(roots)))
-        .collect()
+    federated.into_iter().map(|(trust_domain, roots)| (format!("spiffe://{trust_domain}"), joined(roots))).collect()
 }
 
 fn joined(certificates: &[CertificateDer<'_>]) -> Vec<u8> {
-    certificates
-        .iter()
-        .flat_map(|certificate| certificate.iter().copied())
-        .collect()
+    certificates.iter().flat_map(|certificate| certificate.iter().copied()).collect()
 }

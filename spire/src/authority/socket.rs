@@ -29,7 +29,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct WorkloadApiSocket {
     listener: UnixListener,
     file: SocketFile,
-    uid: u32,
+    /// Whom to answer.
+    pub(super) uid: u32,
 }
 
 struct SocketFile(PathBuf);
@@ -48,21 +49,14 @@ impl WorkloadApiSocket {
     /// # Errors
     /// A folder that others may enter, a path where something lives, what the system says about the rest.
     pub fn bind(path: &Path) -> Result<Self, AuthorityError> {
-        let failed = |source| AuthorityError::Socket {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| AuthorityError::Socket { path: path.to_owned(), source };
         let uid = rustix::process::geteuid().as_raw();
         prepare_folder(path, uid)?;
         remove_dead(path)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
         let file = SocketFile(path.to_owned());
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self {
-            listener,
-            file,
-            uid,
-        })
+        Ok(Self { listener, file, uid })
     }
 
     /// Where it is.
@@ -89,16 +83,8 @@ impl WorkloadApiSocket {
     ) -> Result<(), AuthorityError> {
         // Better said now than to every client.
         authority.sign(&id)?;
-        let Self {
-            listener,
-            file,
-            uid,
-        } = self;
-        let service = WorkloadApi {
-            authority: authority.clone(),
-            id,
-            shutdown: shutdown.clone(),
-        };
+        let Self { listener, file, uid } = self;
+        let service = WorkloadApi { authority: authority.clone(), id, shutdown: shutdown.clone() };
         Server::builder()
             .max_concurrent_streams(MAX_STREAMS)
             .serve_with_incoming_shutdown(service, incoming(listener, uid), async move {
@@ -106,18 +92,12 @@ impl WorkloadApiSocket {
                 let _ended = shutdown.wait_for(|stop| *stop).await;
             })
             .await
-            .map_err(|error| AuthorityError::Socket {
-                path: file.0.clone(),
-                source: io::Error::other(error),
-            })
+            .map_err(|error| AuthorityError::Socket { path: file.0.clone(), source: io::Error::other(error) })
     }
 }
 
 /// Connections of this uid; others are closed unanswered.
-fn incoming(
-    listener: UnixListener,
-    uid: u32,
-) -> impl Stream<Item = io::Result<UnixStream>> + Send + 'static {
+fn incoming(listener: UnixListener, uid: u32) -> impl Stream<Item = io::Result<UnixStream>> + Send + 'static {
     stream::unfold(listener, move |listener| async move {
         loop {
             match listener.accept().await {
@@ -134,52 +114,33 @@ fn incoming(
 
 /// By `SO_PEERCRED`: who called `connect`.
 fn is_from(stream: &UnixStream, uid: u32) -> bool {
-    stream
-        .peer_cred()
-        .is_ok_and(|credentials| credentials.uid() == uid)
+    stream.peer_cred().is_ok_and(|credentials| credentials.uid() == uid)
 }
 
 fn prepare_folder(path: &Path, uid: u32) -> Result<(), AuthorityError> {
-    let failed = |source| AuthorityError::Socket {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| AuthorityError::Socket { path: path.to_owned(), source };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         Some(_) | None => Path::new("."),
     };
     if !folder.exists() {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)
-            .map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     }
     let metadata = fs::metadata(folder).map_err(failed)?;
     let private = metadata.uid() == uid && metadata.mode() & 0o077 == 0;
-    if private {
-        Ok(())
-    } else {
-        Err(AuthorityError::FolderOpen {
-            folder: folder.to_owned(),
-        })
-    }
+    if private { Ok(()) } else { Err(AuthorityError::FolderOpen { folder: folder.to_owned() }) }
 }
 
 /// Removes a socket that nobody listens on any more; anything else stays.
 fn remove_dead(path: &Path) -> Result<(), AuthorityError> {
-    let taken = || AuthorityError::PathTaken {
-        path: path.to_owned(),
-    };
+    let taken = || AuthorityError::PathTaken { path: path.to_owned() };
     match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
         Ok(metadata) if !metadata.file_type().is_socket() => Err(taken()),
         Ok(_) => match BlockingStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
-                .map_err(|source| AuthorityError::Socket {
-                    path: path.to_owned(),
-                    source,
-                }),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(|source| AuthorityError::Socket { path: path.to_owned(), source })
+            }
             Ok(_) | Err(_) => Err(taken()),
         },
     }
