@@ -2,6 +2,8 @@
 
 pub(crate) mod checks;
 pub(crate) mod envoy;
+pub(crate) mod mesh;
+pub(crate) mod pki;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -55,10 +57,6 @@ grants:
   - { subject: auditor, object: relay, modes: [alter] }
   - { subject: reporter, object: database, modes: [observe] }
 "#;
-
-pub(crate) fn id(name: &str) -> SpiffeId {
-    SpiffeId::parse(&format!("spiffe://demo.bellgate.test/{name}")).unwrap()
-}
 
 pub(crate) fn policy() -> Arc<Policy> {
     Arc::new(Policy::parse("policy.yaml", POLICY).unwrap_or_else(|mistakes| panic!("{mistakes}")))
