@@ -33,13 +33,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            bytes: 1 << 20,
-            depth: 64,
-            members: 100_000,
-            key_bytes: 1_024,
-            errors: 64,
-            work: 20_000_000,
-        }
+        Self { bytes: 1 << 20, depth: 64, members: 100_000, key_bytes: 1_024, errors: 64, work: 20_000_000 }
     }
 }

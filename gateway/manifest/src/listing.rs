@@ -31,19 +31,15 @@ pub(crate) fn violations<'i>(
     }
     let mut placed: Vec<Placed> = list
         .into_iter()
-        .map(|violation| Placed {
-            at: document.find(&violation.instance_path).unwrap_or(0),
-            violation,
-        })
+        .map(|violation| Placed { at: document.find(&violation.instance_path).unwrap_or(0), violation })
         .collect();
     placed.sort_by(|a, b| (a.at, a.key()).cmp(&(b.at, b.key())));
     placed.dedup_by(|a, b| a.at == b.at && a.violation == b.violation);
     let truncated = placed.len() > limit;
     placed.truncate(limit);
-    let shown = placed.into_iter().map(|placed| Violation {
-        instance_path: pointer::shown(&placed.violation.instance_path),
-        ..placed.violation
-    });
+    let shown = placed
+        .into_iter()
+        .map(|placed| Violation { instance_path: pointer::shown(&placed.violation.instance_path), ..placed.violation });
     (shown.collect(), truncated)
 }
 
@@ -54,10 +50,7 @@ impl Placed {
 }
 
 /// Appends what an error says. Recursion follows the nesting of unions in the document.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "a new kind of error is one violation until someone says otherwise"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of error is one violation until someone says otherwise")]
 fn collect(error: &ValidationError<'_>, list: &mut Vec<Violation>) {
     if is_spent(error.instance()) {
         return;
@@ -67,11 +60,7 @@ fn collect(error: &ValidationError<'_>, list: &mut Vec<Violation>) {
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
             for key in unexpected {
                 let path = pointer::join(error.instance_path().as_str(), key);
-                list.push(violation(
-                    error,
-                    path,
-                    "not a member that the schema allows",
-                ));
+                list.push(violation(error, path, "not a member that the schema allows"));
             }
         }
         ValidationErrorKind::PropertyNames { error: name } => {

@@ -17,10 +17,7 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(steps: u64) -> Self {
-        Self {
-            steps: Cell::new(steps),
-            spent: Cell::new(false),
-        }
+        Self { steps: Cell::new(steps), spent: Cell::new(false) }
     }
 
     /// Takes what looking at this many bytes costs. False once nothing is left.

@@ -34,9 +34,7 @@ fn unescaped(segment: &str) -> Option<String> {
 /// The index that a segment stands for in an array: digits without a leading zero.
 pub(crate) fn array_index(segment: &str) -> Option<usize> {
     let canonical = segment == "0" || !segment.starts_with('0');
-    (canonical && segment.bytes().all(|byte| byte.is_ascii_digit()))
-        .then(|| segment.parse().ok())
-        .flatten()
+    (canonical && segment.bytes().all(|byte| byte.is_ascii_digit())).then(|| segment.parse().ok()).flatten()
 }
 
 /// A pointer to the member `key` of what `parent` points to.

@@ -167,68 +167,42 @@ impl fmt::Display for RejectionCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLarge { limit } => {
-                write!(
-                    f,
-                    "the body is larger than {limit} bytes, send less at once"
-                )
+                write!(f, "the body is larger than {limit} bytes, send less at once")
             }
-            Self::TooDeep { offset, limit } => write!(
-                f,
-                "the body nests deeper than {limit} levels at byte {offset}, flatten it"
-            ),
-            Self::TooManyMembers { offset, limit } => write!(
-                f,
-                "the body has more than {limit} values, the next one at byte {offset}, send fewer at once"
-            ),
-            Self::KeyTooLong { offset, limit } => write!(
-                f,
-                "the key at byte {offset} is longer than {limit} bytes, shorten it"
-            ),
-            Self::TooMuchWork { limit } => write!(
-                f,
-                "comparing the body with its schema takes more than {limit} steps, send a simpler one"
-            ),
+            Self::TooDeep { offset, limit } => {
+                write!(f, "the body nests deeper than {limit} levels at byte {offset}, flatten it")
+            }
+            Self::TooManyMembers { offset, limit } => {
+                write!(f, "the body has more than {limit} values, the next one at byte {offset}, send fewer at once")
+            }
+            Self::KeyTooLong { offset, limit } => {
+                write!(f, "the key at byte {offset} is longer than {limit} bytes, shorten it")
+            }
+            Self::TooMuchWork { limit } => {
+                write!(f, "comparing the body with its schema takes more than {limit} steps, send a simpler one")
+            }
             Self::NotUtf8 { offset } => {
-                write!(
-                    f,
-                    "the body is not UTF-8 at byte {offset}, encode it as UTF-8"
-                )
+                write!(f, "the body is not UTF-8 at byte {offset}, encode it as UTF-8")
             }
-            Self::ByteOrderMark => {
-                f.write_str("the body starts with a byte order mark, leave it out")
-            }
+            Self::ByteOrderMark => f.write_str("the body starts with a byte order mark, leave it out"),
             Self::Syntax { offset, expected } => {
-                write!(
-                    f,
-                    "the body is not JSON: expected {expected} at byte {offset}"
-                )
+                write!(f, "the body is not JSON: expected {expected} at byte {offset}")
             }
-            Self::LoneSurrogate { offset } => write!(
-                f,
-                "the escape at byte {offset} is half of a surrogate pair, write both halves"
-            ),
-            Self::NumberOutOfRange { offset } => write!(
-                f,
-                "the number at byte {offset} is beyond the range of a 64-bit float, send it as a string"
-            ),
-            Self::DuplicateKey { offset } => write!(
-                f,
-                "the key at byte {offset} stands twice in its object, keep one"
-            ),
-            Self::VersionMissing { pointer, known } => write!(
-                f,
-                "no version at `{pointer}`, state one of {} there as a string",
-                listed(known)
-            ),
-            Self::VersionUnknown { pointer, known } => write!(
-                f,
-                "the version at `{pointer}` is not accepted here, use one of {}",
-                listed(known)
-            ),
+            Self::LoneSurrogate { offset } => {
+                write!(f, "the escape at byte {offset} is half of a surrogate pair, write both halves")
+            }
+            Self::NumberOutOfRange { offset } => {
+                write!(f, "the number at byte {offset} is beyond the range of a 64-bit float, send it as a string")
+            }
+            Self::DuplicateKey { offset } => write!(f, "the key at byte {offset} stands twice in its object, keep one"),
+            Self::VersionMissing { pointer, known } => {
+                write!(f, "no version at `{pointer}`, state one of {} there as a string", listed(known))
+            }
+            Self::VersionUnknown { pointer, known } => {
+                write!(f, "the version at `{pointer}` is not accepted here, use one of {}", listed(known))
+            }
             Self::Schema => f.write_str("the body does not conform to its schema"),
-            Self::KindUnknown => {
-                f.write_str("no schema is loaded for this kind of body, tell the operator")
-            }
+            Self::KindUnknown => f.write_str("no schema is loaded for this kind of body, tell the operator"),
         }
     }
 }

@@ -43,22 +43,14 @@ pub(crate) fn is_spent(instance: &Value) -> bool {
 impl<'a> Seen<'a> {
     /// The root of a document.
     pub(crate) fn root(document: &'a Document<'a>, meter: &'a Meter) -> Self {
-        Self::At(Place {
-            document,
-            meter,
-            index: 0,
-        })
+        Self::At(Place { document, meter, index: 0 })
     }
 }
 
 impl<'a> Place<'a> {
     /// Looks at the value; `null` once the meter is spent.
     fn look(self) -> Shape {
-        if self.meter.look(0) {
-            self.document.shape(self.index)
-        } else {
-            Shape::Null
-        }
+        if self.meter.look(0) { self.document.shape(self.index) } else { Shape::Null }
     }
 
     fn with(self, index: Index) -> Self {
@@ -109,10 +101,7 @@ impl<'a> Node<'a, Strict> for Seen<'a> {
                     return None;
                 };
                 let string = place.document.text(text);
-                place
-                    .meter
-                    .look(string.len())
-                    .then_some(Cow::Borrowed(string))
+                place.meter.look(string.len()).then_some(Cow::Borrowed(string))
             }
         }
     }
@@ -123,21 +112,14 @@ impl<'a> Node<'a, Strict> for Seen<'a> {
             return None;
         };
         let literal = place.document.text(text);
-        place
-            .meter
-            .look(literal.len())
-            .then_some(Number::new(literal))
+        place.meter.look(literal.len()).then_some(Number::new(literal))
     }
 
     fn as_boolean(&self) -> Option<bool> {
         let Self::At(place) = *self else { return None };
         match place.look() {
             Shape::Boolean(value) => Some(value),
-            Shape::Null
-            | Shape::Number(_)
-            | Shape::String(_)
-            | Shape::Array { .. }
-            | Shape::Object { .. } => None,
+            Shape::Null | Shape::Number(_) | Shape::String(_) | Shape::Array { .. } | Shape::Object { .. } => None,
         }
     }
 
@@ -167,24 +149,17 @@ impl<'a> Node<'a, Strict> for Seen<'a> {
         match expected {
             Value::Null => self.is_null(),
             Value::Bool(expected) => self.as_boolean() == Some(*expected),
-            Value::Number(expected) => self
-                .as_number()
-                .is_some_and(|number| cmp::equal_numbers(&number, expected)),
+            Value::Number(expected) => self.as_number().is_some_and(|number| cmp::equal_numbers(&number, expected)),
             Value::String(expected) => self.as_string().is_some_and(|string| string == *expected),
             Value::Array(expected) => self.as_array().is_some_and(|array| {
                 array.len() == expected.len()
-                    && array
-                        .elements()
-                        .zip(expected)
-                        .all(|(element, expected)| element.equals_value(expected))
+                    && array.elements().zip(expected).all(|(element, expected)| element.equals_value(expected))
             }),
             Value::Object(expected) => self.as_object().is_some_and(|object| {
                 object.len() == expected.len()
-                    && expected.iter().all(|(key, expected)| {
-                        object
-                            .value(key)
-                            .is_some_and(|value| value.equals_value(expected))
-                    })
+                    && expected
+                        .iter()
+                        .all(|(key, expected)| object.value(key).is_some_and(|value| value.equals_value(expected)))
             }),
         }
     }
@@ -207,10 +182,9 @@ impl<'a> Node<'a, Strict> for Seen<'a> {
         Some(match *self {
             // Values are tagged from 1 on, and no key lies where a document does.
             Self::Key(key) => NodeIdentity::tagged(key.as_ptr().addr(), 0),
-            Self::At(place) => NodeIdentity::tagged(
-                std::ptr::from_ref(place.document).addr(),
-                place.index.saturating_add(1),
-            ),
+            Self::At(place) => {
+                NodeIdentity::tagged(std::ptr::from_ref(place.document).addr(), place.index.saturating_add(1))
+            }
         })
     }
 }
@@ -224,11 +198,7 @@ pub(crate) struct Members<'a> {
 
 impl<'a> Members<'a> {
     fn value(&self, key: &str) -> Option<Seen<'a>> {
-        let Place {
-            document,
-            meter,
-            index,
-        } = self.place;
+        let Place { document, meter, index } = self.place;
         if !meter.look(key.len()) {
             return None;
         }
@@ -264,10 +234,7 @@ impl<'a> Iterator for MembersIter<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let place = self.0.step()?;
         let key = place.document.key(place.index);
-        place
-            .meter
-            .look(key.len())
-            .then_some((key, Seen::At(place)))
+        place.meter.look(key.len()).then_some((key, Seen::At(place)))
     }
 }
 
@@ -291,11 +258,7 @@ impl<'a> Array<'a, Strict> for Elements<'a> {
     }
 
     fn is_unique(&self) -> bool {
-        let Place {
-            document,
-            meter,
-            index,
-        } = self.place;
+        let Place { document, meter, index } = self.place;
         // Sorting looks at each value this often at most, give or take a constant.
         let rounds = u64::from(self.len.checked_ilog2().unwrap_or(0)) + 1;
         let steps = u64::from(document.size(index)).saturating_mul(rounds);
@@ -311,10 +274,7 @@ pub(crate) struct ElementsIter<'a> {
 
 impl<'a> ElementsIter<'a> {
     fn of(container: Place<'a>, len: u32) -> Self {
-        Self {
-            next: container.with(container.index.saturating_add(1)),
-            left: len,
-        }
+        Self { next: container.with(container.index.saturating_add(1)), left: len }
     }
 
     fn step(&mut self) -> Option<Place<'a>> {
@@ -356,11 +316,7 @@ impl JsonNumber for Number<'_> {
     fn to_number(&self) -> Cow<'_, serde_json::Number> {
         Cow::Owned(match self.to_value() {
             Value::Number(number) => number,
-            Value::Null
-            | Value::Bool(_)
-            | Value::String(_)
-            | Value::Array(_)
-            | Value::Object(_) => 0.into(),
+            Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => 0.into(),
         })
     }
 

@@ -17,9 +17,7 @@ pub(crate) use exact::original;
 
 use std::sync::Arc;
 
-use jsonschema::{
-    Draft, PatternOptions, Registry, Retrieve, Uri, ValidationError, ValidationOptions, Validator,
-};
+use jsonschema::{Draft, PatternOptions, Registry, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
 use serde_json::{Value, json};
 
 use crate::representation::Strict;
@@ -48,21 +46,13 @@ const ENTRY: &str = "bellgate:///entry";
 ///
 /// # Errors
 /// All mistakes that could be found.
-pub(crate) fn compile(
-    source: &SchemaSource,
-    fragments: &[Option<&str>],
-) -> Result<Vec<Compiled>, Vec<SchemaError>> {
+pub(crate) fn compile(source: &SchemaSource, fragments: &[Option<&str>]) -> Result<Vec<Compiled>, Vec<SchemaError>> {
     let name = source.file.as_str();
-    let document = Document::read(source.text.as_bytes(), &FILE_LIMITS).map_err(|cause| {
-        vec![SchemaError::Text {
-            file: name.to_owned(),
-            problem: mistake::text(&cause),
-        }]
-    })?;
+    let document = Document::read(source.text.as_bytes(), &FILE_LIMITS)
+        .map_err(|cause| vec![SchemaError::Text { file: name.to_owned(), problem: mistake::text(&cause) }])?;
     let mut file = SchemaFile::of(name, &document).map_err(|mistake| vec![mistake])?;
     file.check()?;
-    file.keep_exact(&document)
-        .map_err(|mistake| vec![mistake])?;
+    file.keep_exact(&document).map_err(|mistake| vec![mistake])?;
     let mut compiled = Vec::new();
     let mut mistakes = Vec::new();
     for fragment in fragments {
@@ -72,11 +62,7 @@ pub(crate) fn compile(
             Err(mistake) => mistakes.push(mistake),
         }
     }
-    if mistakes.is_empty() {
-        Ok(compiled)
-    } else {
-        Err(mistakes)
-    }
+    if mistakes.is_empty() { Ok(compiled) } else { Err(mistakes) }
 }
 
 /// A file that is strict JSON and names a draft that is known.
@@ -96,35 +82,23 @@ impl<'s> SchemaFile<'s> {
             Some(stated) => match stated.as_str().map(Draft::from_schema_uri) {
                 Some(draft) if draft != Draft::Unknown => draft,
                 Some(_) | None => {
-                    return Err(SchemaError::Draft {
-                        file: name.to_owned(),
-                        draft: mistake::shown(stated),
-                    });
+                    return Err(SchemaError::Draft { file: name.to_owned(), draft: mistake::shown(stated) });
                 }
             },
         };
-        Ok(Self {
-            name,
-            value,
-            draft,
-            exact: false,
-        })
+        Ok(Self { name, value, draft, exact: false })
     }
 
     /// Compares the file with the meta-schema of its draft.
     fn check(&self) -> Result<(), Vec<SchemaError>> {
-        let meta = jsonschema::meta::validator_for(&self.value)
-            .map_err(|error| vec![self.mistake(&error)])?;
+        let meta = jsonschema::meta::validator_for(&self.value).map_err(|error| vec![self.mistake(&error)])?;
         if meta.is_valid(&self.value) {
             return Ok(());
         }
         // Schemas of other drafts may be embedded; compiling knows which meta-schema is whose.
         if let Err(first) = self.options().build(&self.value) {
-            let mut mistakes: Vec<SchemaError> = meta
-                .iter_errors(&self.value)
-                .take(FILE_LIMITS.errors)
-                .map(|error| self.mistake(&error))
-                .collect();
+            let mut mistakes: Vec<SchemaError> =
+                meta.iter_errors(&self.value).take(FILE_LIMITS.errors).map(|error| self.mistake(&error)).collect();
             if mistakes.is_empty() {
                 mistakes.push(self.mistake(&first));
             }
@@ -136,20 +110,14 @@ impl<'s> SchemaFile<'s> {
     /// Keeps bounds beyond 64 bits exact, where `serde_json` rounds them.
     fn keep_exact(&mut self, document: &Document<'_>) -> Result<(), SchemaError> {
         let kept = exact::keep(document, &mut self.value, self.draft);
-        self.exact = kept.map_err(|(path, problem)| SchemaError::Schema {
-            file: self.name.to_owned(),
-            path,
-            problem,
-        })?;
+        self.exact =
+            kept.map_err(|(path, problem)| SchemaError::Schema { file: self.name.to_owned(), path, problem })?;
         Ok(())
     }
 
     fn compile(&self, fragment: Option<&str>) -> Result<Validator<Strict>, SchemaError> {
         let Some(fragment) = fragment.filter(|fragment| !fragment.is_empty()) else {
-            return self
-                .options()
-                .build(&self.value)
-                .map_err(|error| self.mistake(&error));
+            return self.options().build(&self.value).map_err(|error| self.mistake(&error));
         };
         if pointer::segments(fragment).is_none() || self.value.pointer(fragment).is_none() {
             return Err(SchemaError::Fragment {
@@ -165,11 +133,7 @@ impl<'s> SchemaFile<'s> {
             .add(FILE, self.draft.create_resource_ref(&self.value))
             .and_then(jsonschema::RegistryBuilder::prepare)
             .map_err(|error| self.mistake(&error.into()))?;
-        self.options()
-            .with_base_uri(ENTRY)
-            .with_registry(&registry)
-            .build(&entry)
-            .map_err(|error| self.mistake(&error))
+        self.options().with_base_uri(ENTRY).with_registry(&registry).build(&entry).map_err(|error| self.mistake(&error))
     }
 
     fn options<'i>(&self) -> ValidationOptions<'i, Arc<dyn Retrieve>, Strict> {
@@ -178,20 +142,12 @@ impl<'s> SchemaFile<'s> {
             .with_retriever(OnlyThisFile)
             .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(true);
-        if self.exact {
-            exact::understand(options)
-        } else {
-            options
-        }
+        if self.exact { exact::understand(options) } else { options }
     }
 
     fn mistake(&self, error: &ValidationError<'_>) -> SchemaError {
         let (path, problem) = mistake::of(error, &self.value);
-        SchemaError::Schema {
-            file: self.name.to_owned(),
-            path,
-            problem,
-        }
+        SchemaError::Schema { file: self.name.to_owned(), path, problem }
     }
 }
 
@@ -199,10 +155,7 @@ impl<'s> SchemaFile<'s> {
 struct OnlyThisFile;
 
 impl Retrieve for OnlyThisFile {
-    fn retrieve(
-        &self,
-        _uri: &Uri<String>,
-    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    fn retrieve(&self, _uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         Err("references outside the file are not followed".into())
     }
 }

@@ -51,7 +51,7 @@ pub enum SchemaError {
     },
     /// `$schema` names no draft that is known here.
     #[error(
-        "`{file}`: `$schema` is `{draft}`, which is no draft known here, use draft-04, draft-06, draft-07, 2019-09 or 2020-12"
+        "`{file}`: `$schema` is `{draft}`, which names none of the drafts known here, use draft-04, draft-06, draft-07, 2019-09 or 2020-12"
     )]
     Draft {
         /// The file.

@@ -31,11 +31,6 @@ pub struct KindSource {
 impl KindSource {
     /// A kind with one schema, whatever its bodies say about versions.
     pub fn single(kind: impl Into<String>, schema: SchemaSource) -> Self {
-        Self {
-            kind: kind.into(),
-            version_at: None,
-            versions: Vec::new(),
-            default: Some(schema),
-        }
+        Self { kind: kind.into(), version_at: None, versions: Vec::new(), default: Some(schema) }
     }
 }

@@ -10,9 +10,7 @@ use crate::meter::Meter;
 use crate::representation::Seen;
 use crate::schema::Compiled;
 use crate::strict::Document;
-use crate::{
-    KindSource, Limits, Rejection, RejectionCause, SchemaError, Violation, listing, pointer,
-};
+use crate::{KindSource, Limits, Rejection, RejectionCause, SchemaError, Violation, listing, pointer};
 
 /// Listing violations may take this part of the work that comparing may take.
 const LISTING_SHARE: u64 = 10;
@@ -71,10 +69,7 @@ impl SchemaStore {
         let document = Document::read(body, &self.limits).map_err(Rejection::of)?;
         let (schema, version) = kind.choose(&document)?;
         self.compare(schema, &document)?;
-        Ok(Manifest {
-            kind: Arc::clone(name),
-            version,
-        })
+        Ok(Manifest { kind: Arc::clone(name), version })
     }
 
     /// The kinds that are loaded, ordered by name.
@@ -92,19 +87,13 @@ impl SchemaStore {
         let meter = Meter::new(self.limits.work);
         let conforms = schema.is_valid(Seen::root(document, &meter));
         if meter.is_spent() {
-            return Err(Rejection::of(RejectionCause::TooMuchWork {
-                limit: self.limits.work,
-            }));
+            return Err(Rejection::of(RejectionCause::TooMuchWork { limit: self.limits.work }));
         }
         if conforms {
             return Ok(());
         }
         let (violations, truncated) = self.list(schema, document);
-        Err(Rejection {
-            cause: RejectionCause::Schema,
-            violations,
-            truncated,
-        })
+        Err(Rejection { cause: RejectionCause::Schema, violations, truncated })
     }
 
     /// The violations of a document that does not conform. Collecting them costs more than the
@@ -127,23 +116,13 @@ impl Kind {
     fn choose(&self, document: &Document<'_>) -> Result<(&Compiled, Option<Arc<str>>), Rejection> {
         let (pointer, known, schemas) = match self {
             Self::Single(schema) => return Ok((schema, None)),
-            Self::Versioned {
-                pointer,
-                known,
-                schemas,
-            } => (pointer, known, schemas),
+            Self::Versioned { pointer, known, schemas } => (pointer, known, schemas),
         };
         let stated = document.string_at(pointer).ok_or_else(|| {
-            Rejection::of(RejectionCause::VersionMissing {
-                pointer: Arc::clone(pointer),
-                known: Arc::clone(known),
-            })
+            Rejection::of(RejectionCause::VersionMissing { pointer: Arc::clone(pointer), known: Arc::clone(known) })
         })?;
         let (version, schema) = schemas.get_key_value(stated).ok_or_else(|| {
-            Rejection::of(RejectionCause::VersionUnknown {
-                pointer: Arc::clone(pointer),
-                known: Arc::clone(known),
-            })
+            Rejection::of(RejectionCause::VersionUnknown { pointer: Arc::clone(pointer), known: Arc::clone(known) })
         })?;
         Ok((schema, Some(Arc::clone(version))))
     }
@@ -154,13 +133,14 @@ impl Rejection {
     /// the one violation.
     fn of(cause: RejectionCause) -> Self {
         let violations = match &cause {
-            RejectionCause::VersionMissing { pointer, .. }
-            | RejectionCause::VersionUnknown { pointer, .. } => vec![Violation {
-                instance_path: pointer::shown(pointer),
-                schema_path: String::new(),
-                keyword: "version".to_owned(),
-                message: cause.to_string(),
-            }],
+            RejectionCause::VersionMissing { pointer, .. } | RejectionCause::VersionUnknown { pointer, .. } => {
+                vec![Violation {
+                    instance_path: pointer::shown(pointer),
+                    schema_path: String::new(),
+                    keyword: "version".to_owned(),
+                    message: cause.to_string(),
+                }]
+            }
             RejectionCause::TooLarge { .. }
             | RejectionCause::TooDeep { .. }
             | RejectionCause::TooManyMembers { .. }
@@ -175,10 +155,6 @@ impl Rejection {
             | RejectionCause::Schema
             | RejectionCause::KindUnknown => Vec::new(),
         };
-        Self {
-            cause,
-            violations,
-            truncated: false,
-        }
+        Self { cause, violations, truncated: false }
     }
 }

@@ -20,21 +20,15 @@ pub(super) fn of(error: &ValidationError<'_>) -> String {
             format!("{count} that the schema does not allow")
         }
         ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            format!(
-                "expected to conform to one of {}",
-                counted(wide(context.len()), "alternative")
-            )
+            format!("expected to conform to one of {}", counted(wide(context.len()), "alternative"))
         }
-        ValidationErrorKind::BacktrackLimitExceeded { .. }
-        | ValidationErrorKind::RegexEngineFailure { .. } => {
+        ValidationErrorKind::BacktrackLimitExceeded { .. } | ValidationErrorKind::RegexEngineFailure { .. } => {
             "the pattern could not be matched against this text".to_owned()
         }
         ValidationErrorKind::Constant { expected_value } => {
             format!("expected {}", shown(expected_value))
         }
-        ValidationErrorKind::Contains => {
-            "expected as many fitting items as the schema asks for".to_owned()
-        }
+        ValidationErrorKind::Contains => "expected as many fitting items as the schema asks for".to_owned(),
         ValidationErrorKind::ContentEncoding { content_encoding } => {
             format!("expected text encoded as `{content_encoding}`")
         }
@@ -71,9 +65,7 @@ pub(super) fn of(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::MultipleOf { multiple_of } => {
             format!("expected a multiple of {multiple_of}")
         }
-        ValidationErrorKind::Not { .. } => {
-            "expected not to conform to the schema under `not`".to_owned()
-        }
+        ValidationErrorKind::Not { .. } => "expected not to conform to the schema under `not`".to_owned(),
         ValidationErrorKind::OneOfMultipleValid { .. } => {
             "expected to conform to exactly one alternative, not to several".to_owned()
         }
@@ -90,9 +82,7 @@ pub(super) fn of(error: &ValidationError<'_>) -> String {
             format!("{count} that the schema does not allow")
         }
         ValidationErrorKind::UniqueItems => "expected items that all differ".to_owned(),
-        ValidationErrorKind::Referencing(_) => {
-            "the schema refers to something that can't be found".to_owned()
-        }
+        ValidationErrorKind::Referencing(_) => "the schema refers to something that can't be found".to_owned(),
     }
 }
 

@@ -31,10 +31,7 @@ pub(super) fn collect(
 }
 
 /// If the value has the wrong type for every alternative: all types that would do.
-fn wrong_type(
-    union: &ValidationError<'_>,
-    branches: &[Vec<ValidationError<'static>>],
-) -> Option<Violation> {
+fn wrong_type(union: &ValidationError<'_>, branches: &[Vec<ValidationError<'static>>]) -> Option<Violation> {
     let mut types: Vec<String> = Vec::new();
     for branch in branches {
         let error = branch.iter().find(|error| is_type_of(union, error))?;
@@ -54,18 +51,14 @@ fn wrong_type(
 }
 
 /// If a member says which alternative is meant, and it is none of them: all that it may say.
-fn wrong_tag(
-    union: &ValidationError<'_>,
-    branches: &[Vec<ValidationError<'static>>],
-) -> Option<Violation> {
+fn wrong_tag(union: &ValidationError<'_>, branches: &[Vec<ValidationError<'static>>]) -> Option<Violation> {
     let first = branches.first()?;
     let tags = first.iter().filter(|error| is_tag_of(union, error));
     for tag in tags {
         let mut options: Vec<&Value> = Vec::new();
         let everywhere = branches.iter().all(|branch| {
             let same = branch.iter().find(|error| {
-                is_tag_of(union, error)
-                    && error.instance_path().as_str() == tag.instance_path().as_str()
+                is_tag_of(union, error) && error.instance_path().as_str() == tag.instance_path().as_str()
             });
             let Some(same) = same else { return false };
             options.extend(allowed(same));
@@ -85,11 +78,9 @@ fn meant<'e>(
     union: &ValidationError<'_>,
     branches: &'e [Vec<ValidationError<'static>>],
 ) -> Option<&'e Vec<ValidationError<'static>>> {
-    let mut left = branches.iter().filter(|branch| {
-        !branch
-            .iter()
-            .any(|error| is_type_of(union, error) || is_tag_of(union, error))
-    });
+    let mut left = branches
+        .iter()
+        .filter(|branch| !branch.iter().any(|error| is_type_of(union, error) || is_tag_of(union, error)));
     let only = left.next()?;
     left.next().is_none().then_some(only)
 }
@@ -103,10 +94,7 @@ fn is_type_of(union: &ValidationError<'_>, error: &ValidationError<'_>) -> bool 
 
 /// Whether an alternative fails because a direct member is not the constant it asks for.
 fn is_tag_of(union: &ValidationError<'_>, error: &ValidationError<'_>) -> bool {
-    let constant = matches!(
-        error.kind(),
-        ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. }
-    );
+    let constant = matches!(error.kind(), ValidationErrorKind::Constant { .. } | ValidationErrorKind::Enum { .. });
     let below = error
         .instance_path()
         .as_str()

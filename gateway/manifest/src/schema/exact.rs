@@ -29,14 +29,8 @@ const BOUNDS: [(&str, Relation); 4] = [
 type Relation = (&'static str, fn(Ordering) -> bool);
 
 /// Keywords whose members are schemas under names of the author's choice.
-const NAMED: [&str; 6] = [
-    "properties",
-    "patternProperties",
-    "$defs",
-    "definitions",
-    "dependentSchemas",
-    "dependencies",
-];
+const NAMED: [&str; 6] =
+    ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 
 /// The name of a keyword as the author wrote it.
 pub(crate) fn original(keyword: &str) -> &str {
@@ -57,11 +51,7 @@ enum Role {
 ///
 /// # Errors
 /// The path and the problem of an integer that would lose digits and can't be moved.
-pub(super) fn keep(
-    document: &Document<'_>,
-    schema: &mut Value,
-    draft: Draft,
-) -> Result<bool, (String, String)> {
+pub(super) fn keep(document: &Document<'_>, schema: &mut Value, draft: Draft) -> Result<bool, (String, String)> {
     let mut moved = false;
     for (path, literal) in document.inexact_integers() {
         match role(&path) {
@@ -77,17 +67,13 @@ pub(super) fn keep(
 }
 
 /// Lets a validator understand the moved keywords.
-pub(super) fn understand<'i, R>(
-    options: ValidationOptions<'i, R, Strict>,
-) -> ValidationOptions<'i, R, Strict> {
-    BOUNDS
-        .into_iter()
-        .fold(options, |options, (keyword, relation)| {
-            options.with_keyword(format!("{PREFIX}{keyword}"), move |_, literal, _| {
-                let literal = literal.as_str().unwrap_or_default().to_owned();
-                Ok(Box::new(Bound { literal, relation }))
-            })
+pub(super) fn understand<'i, R>(options: ValidationOptions<'i, R, Strict>) -> ValidationOptions<'i, R, Strict> {
+    BOUNDS.into_iter().fold(options, |options, (keyword, relation)| {
+        options.with_keyword(format!("{PREFIX}{keyword}"), move |_, literal, _| {
+            let literal = literal.as_str().unwrap_or_default().to_owned();
+            Ok(Box::new(Bound { literal, relation }))
         })
+    })
 }
 
 fn role(path: &str) -> Role {
@@ -140,8 +126,6 @@ impl<'i> Keyword<'i, Strict> for Bound {
     fn is_valid(&self, instance: Seen<'i>) -> bool {
         let bound = Number::new(&self.literal);
         let (_, holds) = self.relation;
-        instance
-            .as_number()
-            .is_none_or(|number| holds(number.compare(bound)))
+        instance.as_number().is_none_or(|number| holds(number.compare(bound)))
     }
 }

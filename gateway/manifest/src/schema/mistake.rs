@@ -11,10 +11,7 @@ use crate::{RejectionCause, listing};
 const SHOWN: usize = 200;
 
 /// Where and what: the JSON pointer into the file, and a sentence.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "all other kinds are told like those of a document"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other kinds are told like those of a document")]
 pub(super) fn of(error: &ValidationError<'_>, file: &Value) -> (String, String) {
     if let ValidationErrorKind::Referencing(problem) = error.kind() {
         return reference(problem, file);
@@ -34,9 +31,7 @@ pub(super) fn text(cause: &RejectionCause) -> String {
 
 /// A value of the schema, cut after 200 characters.
 pub(super) fn shown(value: &Value) -> String {
-    let text = value
-        .as_str()
-        .map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
     match text.char_indices().nth(SHOWN) {
         None => text,
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -63,17 +58,12 @@ fn alternatives(branches: &[Vec<ValidationError<'static>>]) -> String {
     format!("expected {}", expected.join(", or "))
 }
 
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the other kinds name the reference in their own words"
-)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other kinds name the reference in their own words")]
 fn reference(error: &ReferencingError, file: &Value) -> (String, String) {
     match error {
         ReferencingError::Unretrievable { uri, .. } => {
-            let short = uri
-                .strip_prefix("bellgate:///file/")
-                .or_else(|| uri.strip_prefix("json-schema:///"))
-                .unwrap_or(uri);
+            let short =
+                uri.strip_prefix("bellgate:///file/").or_else(|| uri.strip_prefix("json-schema:///")).unwrap_or(uri);
             (
                 find_reference(file, uri, short),
                 format!(
@@ -81,21 +71,13 @@ fn reference(error: &ReferencingError, file: &Value) -> (String, String) {
                 ),
             )
         }
-        ReferencingError::PointerToNowhere { pointer } => (
-            find_reference(file, pointer, pointer),
-            format!("the reference `{pointer}` leads nowhere in this file"),
-        ),
-        ReferencingError::NoSuchAnchor { anchor } => (
-            find_reference(file, anchor, anchor),
-            format!("the anchor `{anchor}` does not exist in this file"),
-        ),
-        other => (
-            String::new(),
-            format!(
-                "a reference can't be followed: {}",
-                other.to_string().replace(FILE, "")
-            ),
-        ),
+        ReferencingError::PointerToNowhere { pointer } => {
+            (find_reference(file, pointer, pointer), format!("the reference `{pointer}` leads nowhere in this file"))
+        }
+        ReferencingError::NoSuchAnchor { anchor } => {
+            (find_reference(file, anchor, anchor), format!("the anchor `{anchor}` does not exist in this file"))
+        }
+        other => (String::new(), format!("a reference can't be followed: {}", other.to_string().replace(FILE, ""))),
     }
 }
 
@@ -128,10 +110,9 @@ fn search(value: &Value, path: &mut String, hit: &mut impl FnMut(&str, &str) -> 
     };
     match value {
         Value::Object(members) => members.iter().any(|(key, child)| visit(key, child, path)),
-        Value::Array(elements) => elements
-            .iter()
-            .enumerate()
-            .any(|(index, child)| visit(&index.to_string(), child, path)),
+        Value::Array(elements) => {
+            elements.iter().enumerate().any(|(index, child)| visit(&index.to_string(), child, path))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }

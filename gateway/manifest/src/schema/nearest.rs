@@ -18,10 +18,7 @@ pub(super) fn hint(file: &Value, fragment: &str) -> String {
     let Some(Value::Object(siblings)) = file.pointer(parent) else {
         return format!(", not even at `#{parent}`");
     };
-    let closest = siblings
-        .keys()
-        .map(|sibling| (distance(sibling, name), sibling))
-        .min();
+    let closest = siblings.keys().map(|sibling| (distance(sibling, name), sibling)).min();
     match closest {
         Some((steps, sibling)) if steps <= FAR => {
             format!(", did you mean `#{}`?", pointer::join(parent, sibling))
@@ -39,9 +36,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut left = i + 1;
         for (to, pair) in b.iter().zip(row.windows(2)) {
             let [diagonal, above] = pair else { continue };
-            left = (diagonal + usize::from(from != *to))
-                .min(above + 1)
-                .min(left + 1);
+            left = (diagonal + usize::from(from != *to)).min(above + 1).min(left + 1);
             next.push(left);
         }
         row = next;

@@ -12,10 +12,7 @@ type File<'s> = (&'s str, &'s str);
 /// A schema by its file and its place there.
 type Schema<'s> = (File<'s>, Option<&'s str>);
 
-pub(super) fn kinds(
-    sources: &[KindSource],
-    limits: &Limits,
-) -> Result<BTreeMap<Arc<str>, Kind>, Vec<SchemaError>> {
+pub(super) fn kinds(sources: &[KindSource], limits: &Limits) -> Result<BTreeMap<Arc<str>, Kind>, Vec<SchemaError>> {
     let mut mistakes = check_limits(limits);
     mistakes.extend(check_kinds(sources));
     let compiled = match compile_all(sources) {
@@ -26,9 +23,7 @@ pub(super) fn kinds(
             return Err(mistakes);
         }
     };
-    let kinds = sources
-        .iter()
-        .filter_map(|source| Some((Arc::from(source.kind.as_str()), kind(source, &compiled)?)));
+    let kinds = sources.iter().filter_map(|source| Some((Arc::from(source.kind.as_str()), kind(source, &compiled)?)));
     Ok(kinds.collect())
 }
 
@@ -45,11 +40,7 @@ fn kind(source: &KindSource, compiled: &BTreeMap<Schema<'_>, Compiled>) -> Optio
         known.push(Arc::clone(&version));
         schemas.insert(version, Arc::clone(compiled.get(&schema_of(schema))?));
     }
-    Some(Kind::Versioned {
-        pointer: Arc::from(pointer.as_str()),
-        known: known.into(),
-        schemas,
-    })
+    Some(Kind::Versioned { pointer: Arc::from(pointer.as_str()), known: known.into(), schemas })
 }
 
 fn file_of(source: &SchemaSource) -> File<'_> {
@@ -69,9 +60,7 @@ fn schemas(source: &KindSource) -> impl Iterator<Item = &SchemaSource> {
 fn compile_all(sources: &[KindSource]) -> Result<BTreeMap<Schema<'_>, Compiled>, Vec<SchemaError>> {
     let mut files: BTreeMap<File<'_>, (&SchemaSource, Vec<Option<&str>>)> = BTreeMap::new();
     for schema in sources.iter().flat_map(schemas) {
-        let (_, fragments) = files
-            .entry(file_of(schema))
-            .or_insert_with(|| (schema, Vec::new()));
+        let (_, fragments) = files.entry(file_of(schema)).or_insert_with(|| (schema, Vec::new()));
         let fragment = schema.fragment.as_deref();
         if !fragments.contains(&fragment) {
             fragments.push(fragment);
@@ -88,11 +77,7 @@ fn compile_all(sources: &[KindSource]) -> Result<BTreeMap<Schema<'_>, Compiled>,
             Err(more) => mistakes.extend(more),
         }
     }
-    if mistakes.is_empty() {
-        Ok(compiled)
-    } else {
-        Err(mistakes)
-    }
+    if mistakes.is_empty() { Ok(compiled) } else { Err(mistakes) }
 }
 
 fn check_limits(limits: &Limits) -> Vec<SchemaError> {
@@ -105,17 +90,8 @@ fn check_limits(limits: &Limits) -> Vec<SchemaError> {
         ("errors", wide(limits.errors), 10_000),
         ("work", limits.work, u64::MAX),
     ];
-    let outside = ranges
-        .into_iter()
-        .filter(|(_, value, most)| *value == 0 || value > most);
-    outside
-        .map(|(name, value, most)| SchemaError::Limit {
-            name,
-            value,
-            least: 1,
-            most,
-        })
-        .collect()
+    let outside = ranges.into_iter().filter(|(_, value, most)| *value == 0 || value > most);
+    outside.map(|(name, value, most)| SchemaError::Limit { name, value, least: 1, most }).collect()
 }
 
 fn check_kinds(sources: &[KindSource]) -> Vec<SchemaError> {
@@ -123,15 +99,10 @@ fn check_kinds(sources: &[KindSource]) -> Vec<SchemaError> {
     for (index, source) in sources.iter().enumerate() {
         let earlier = sources.iter().take(index);
         if earlier.into_iter().any(|other| other.kind == source.kind) {
-            mistakes.push(SchemaError::KindTwice {
-                kind: source.kind.clone(),
-            });
+            mistakes.push(SchemaError::KindTwice { kind: source.kind.clone() });
         }
         let problems = problems(source);
-        mistakes.extend(problems.into_iter().map(|problem| SchemaError::Kind {
-            kind: source.kind.clone(),
-            problem,
-        }));
+        mistakes.extend(problems.into_iter().map(|problem| SchemaError::Kind { kind: source.kind.clone(), problem }));
     }
     mistakes
 }
@@ -139,15 +110,15 @@ fn check_kinds(sources: &[KindSource]) -> Vec<SchemaError> {
 fn problems(source: &KindSource) -> Vec<String> {
     let mut problems = Vec::new();
     match (&source.version_at, &source.default) {
-        (None, None) => problems.push(
-            "has no schema, give it one, or versions and where a body states its version"
-                .to_owned(),
-        ),
-        (Some(_), Some(_)) => problems.push(
-            "has versions and a schema without one, name that version or leave it out".to_owned(),
-        ),
-        (None, Some(_)) if !source.versions.is_empty() => problems
-            .push("has versions, but not where a body states its version, say where".to_owned()),
+        (None, None) => {
+            problems.push("has no schema, give it one, or versions and where a body states its version".to_owned())
+        }
+        (Some(_), Some(_)) => {
+            problems.push("has versions and a schema without one, name that version or leave it out".to_owned())
+        }
+        (None, Some(_)) if !source.versions.is_empty() => {
+            problems.push("has versions, but not where a body states its version, say where".to_owned())
+        }
         (Some(_), None) if source.versions.is_empty() => {
             problems.push("says where a body states its version, but has no versions".to_owned());
         }

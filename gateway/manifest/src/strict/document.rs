@@ -76,11 +76,7 @@ impl<'b> Document<'b> {
     pub fn string_at(&self, pointer: &str) -> Option<&str> {
         match self.shape(self.find(pointer)?) {
             Shape::String(text) => Some(self.text(text)),
-            Shape::Null
-            | Shape::Boolean(_)
-            | Shape::Number(_)
-            | Shape::Array { .. }
-            | Shape::Object { .. } => None,
+            Shape::Null | Shape::Boolean(_) | Shape::Number(_) | Shape::Array { .. } | Shape::Object { .. } => None,
         }
     }
 
@@ -108,9 +104,7 @@ impl<'b> Document<'b> {
         let mut path = String::new();
         let mut at = 0;
         while at != index {
-            let (position, child) = (0..)
-                .zip(self.children(at))
-                .find(|&(_, child)| index < self.after(child))?;
+            let (position, child) = (0..).zip(self.children(at)).find(|&(_, child)| index < self.after(child))?;
             path = if let Shape::Object { .. } = self.shape(at) {
                 crate::pointer::join(&path, self.key(child))
             } else {
@@ -156,8 +150,7 @@ impl<'b> Document<'b> {
 
     /// How many values a value is made of, itself included.
     pub(crate) fn size(&self, at: Index) -> u32 {
-        self.entry(at)
-            .map_or(0, |entry| entry.next.saturating_sub(at))
+        self.entry(at).map_or(0, |entry| entry.next.saturating_sub(at))
     }
 
     /// The members or elements of a container, in the order of the text.
@@ -188,9 +181,7 @@ impl<'b> Document<'b> {
             return &[];
         };
         let start = run as usize;
-        self.by_key
-            .get(start..start.saturating_add(len as usize))
-            .unwrap_or_default()
+        self.by_key.get(start..start.saturating_add(len as usize)).unwrap_or_default()
     }
 
     pub(crate) fn text(&self, text: Text) -> &str {
@@ -208,14 +199,9 @@ impl<'b> Document<'b> {
             Shape::Boolean(value) => Value::Bool(value),
             Shape::Number(text) => Number::new(self.text(text)).to_value(),
             Shape::String(text) => Value::String(self.text(text).to_owned()),
-            Shape::Array { .. } => self
-                .children(at)
-                .map(|element| self.value(element))
-                .collect(),
+            Shape::Array { .. } => self.children(at).map(|element| self.value(element)).collect(),
             Shape::Object { .. } => {
-                let members = self
-                    .children(at)
-                    .map(|member| (self.key(member).to_owned(), self.value(member)));
+                let members = self.children(at).map(|member| (self.key(member).to_owned(), self.value(member)));
                 Value::Object(members.collect::<Map<_, _>>())
             }
         }

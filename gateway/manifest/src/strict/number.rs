@@ -63,10 +63,7 @@ impl<'a> Number<'a> {
     /// Its value, if that is an integer from 0 to 2^64−1, however it is written.
     pub(crate) fn as_u64(self) -> Option<u64> {
         match self.class() {
-            Class::Small {
-                negative,
-                magnitude,
-            } => (!negative || magnitude == 0).then_some(magnitude),
+            Class::Small { negative, magnitude } => (!negative || magnitude == 0).then_some(magnitude),
             Class::Large | Class::Fraction => None,
         }
     }
@@ -74,14 +71,8 @@ impl<'a> Number<'a> {
     /// Its value, if that is an integer from −2^63 to 2^63−1, however it is written.
     pub(crate) fn as_i64(self) -> Option<i64> {
         match self.class() {
-            Class::Small {
-                negative: true,
-                magnitude,
-            } => 0_i64.checked_sub_unsigned(magnitude),
-            Class::Small {
-                negative: false,
-                magnitude,
-            } => i64::try_from(magnitude).ok(),
+            Class::Small { negative: true, magnitude } => 0_i64.checked_sub_unsigned(magnitude),
+            Class::Small { negative: false, magnitude } => i64::try_from(magnitude).ok(),
             Class::Large | Class::Fraction => None,
         }
     }
@@ -133,10 +124,7 @@ impl<'a> Number<'a> {
         if self.literal.len() < 20
             && let Ok(magnitude) = self.literal.parse()
         {
-            return Class::Small {
-                negative: false,
-                magnitude,
-            };
+            return Class::Small { negative: false, magnitude };
         }
         Decimal::of(self.literal).class()
     }
@@ -151,9 +139,7 @@ impl<'a> Decimal<'a> {
         };
         let (digits, exponent) = magnitude
             .split_once(['e', 'E'])
-            .map_or((magnitude, 0), |(digits, exponent)| {
-                (digits, saturating(exponent))
-            });
+            .map_or((magnitude, 0), |(digits, exponent)| (digits, saturating(exponent)));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
         let whole = without_leading_zeros(whole.as_bytes());
         let fraction = without_trailing_zeros(fraction.as_bytes());
@@ -171,11 +157,7 @@ impl<'a> Decimal<'a> {
             negative: negative && !zero,
             whole,
             fraction,
-            exponent: if zero {
-                0
-            } else {
-                exponent.saturating_add(shift)
-            },
+            exponent: if zero { 0 } else { exponent.saturating_add(shift) },
         }
     }
 
@@ -198,18 +180,14 @@ impl<'a> Decimal<'a> {
             return Class::Large;
         }
         for digit in self.digits().chain(std::iter::repeat_n(&b'0', zeros)) {
-            let next = magnitude
-                .checked_mul(10)
-                .and_then(|tens| tens.checked_add(u64::from(digit.saturating_sub(b'0'))));
+            let next =
+                magnitude.checked_mul(10).and_then(|tens| tens.checked_add(u64::from(digit.saturating_sub(b'0'))));
             match next {
                 Some(next) => magnitude = next,
                 None => return Class::Large,
             }
         }
-        Class::Small {
-            negative: self.negative,
-            magnitude,
-        }
+        Class::Small { negative: self.negative, magnitude }
     }
 
     fn compare(&self, other: &Decimal<'_>) -> Ordering {
@@ -220,10 +198,7 @@ impl<'a> Decimal<'a> {
                 (true, true) => Ordering::Equal,
                 (true, false) => Ordering::Less,
                 (false, true) => Ordering::Greater,
-                (false, false) => self
-                    .exponent
-                    .cmp(&other.exponent)
-                    .then_with(|| self.digits().cmp(other.digits())),
+                (false, false) => self.exponent.cmp(&other.exponent).then_with(|| self.digits().cmp(other.digits())),
             }
         };
         match (self.negative, other.negative) {
@@ -237,25 +212,17 @@ impl<'a> Decimal<'a> {
 
 /// An exponent; one beyond 64 bits belongs to a number that is out of range, or to zero.
 fn saturating(exponent: &str) -> i64 {
-    exponent.parse().unwrap_or(if exponent.starts_with('-') {
-        i64::MIN / 2
-    } else {
-        i64::MAX / 2
-    })
+    exponent.parse().unwrap_or(if exponent.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 })
 }
 
 fn without_leading_zeros(digits: &[u8]) -> &[u8] {
     let first = digits.iter().position(|&digit| digit != b'0');
-    digits
-        .get(first.unwrap_or(digits.len())..)
-        .unwrap_or_default()
+    digits.get(first.unwrap_or(digits.len())..).unwrap_or_default()
 }
 
 fn without_trailing_zeros(digits: &[u8]) -> &[u8] {
     let last = digits.iter().rposition(|&digit| digit != b'0');
-    digits
-        .get(..last.map_or(0, |last| last + 1))
-        .unwrap_or_default()
+    digits.get(..last.map_or(0, |last| last + 1)).unwrap_or_default()
 }
 
 fn length(digits: &[u8]) -> i64 {

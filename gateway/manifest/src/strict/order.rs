@@ -23,13 +23,9 @@ impl Document<'_> {
     fn compare(&self, a: Index, b: Index) -> Ordering {
         match (self.shape(a), self.shape(b)) {
             (Shape::Boolean(a), Shape::Boolean(b)) => a.cmp(&b),
-            (Shape::Number(a), Shape::Number(b)) => {
-                Number::new(self.text(a)).compare(Number::new(self.text(b)))
-            }
+            (Shape::Number(a), Shape::Number(b)) => Number::new(self.text(a)).compare(Number::new(self.text(b))),
             (Shape::String(a), Shape::String(b)) => self.text(a).cmp(self.text(b)),
-            (Shape::Array { .. }, Shape::Array { .. }) => {
-                self.compare_all(self.children(a), self.children(b))
-            }
+            (Shape::Array { .. }, Shape::Array { .. }) => self.compare_all(self.children(a), self.children(b)),
             (Shape::Object { .. }, Shape::Object { .. }) => self.compare_objects(a, b),
             (a, b) => rank(a).cmp(&rank(b)),
         }
@@ -37,19 +33,11 @@ impl Document<'_> {
 
     fn compare_objects(&self, a: Index, b: Index) -> Ordering {
         let (a, b) = (self.members_by_key(a), self.members_by_key(b));
-        let keys = |members: &[Index]| -> Vec<&str> {
-            members.iter().map(|&member| self.key(member)).collect()
-        };
-        keys(a)
-            .cmp(&keys(b))
-            .then_with(|| self.compare_all(a.iter().copied(), b.iter().copied()))
+        let keys = |members: &[Index]| -> Vec<&str> { members.iter().map(|&member| self.key(member)).collect() };
+        keys(a).cmp(&keys(b)).then_with(|| self.compare_all(a.iter().copied(), b.iter().copied()))
     }
 
-    fn compare_all(
-        &self,
-        mut a: impl Iterator<Item = Index>,
-        mut b: impl Iterator<Item = Index>,
-    ) -> Ordering {
+    fn compare_all(&self, mut a: impl Iterator<Item = Index>, mut b: impl Iterator<Item = Index>) -> Ordering {
         loop {
             match (a.next(), b.next()) {
                 (None, None) => return Ordering::Equal,

@@ -47,22 +47,10 @@ impl<'b, 'l> Reader<'b, 'l> {
         if body.starts_with(b"\xEF\xBB\xBF") {
             return Err(RejectionCause::ByteOrderMark);
         }
-        let text = std::str::from_utf8(body).map_err(|error| RejectionCause::NotUtf8 {
-            offset: error.valid_up_to(),
-        })?;
-        let document = Document {
-            body: text,
-            unescaped: String::new(),
-            entries: Vec::new(),
-            by_key: Vec::new(),
-        };
-        let reader = Reader {
-            document,
-            limits,
-            at: 0,
-            open: Vec::new(),
-            members: Vec::new(),
-        };
+        let text =
+            std::str::from_utf8(body).map_err(|error| RejectionCause::NotUtf8 { offset: error.valid_up_to() })?;
+        let document = Document { body: text, unescaped: String::new(), entries: Vec::new(), by_key: Vec::new() };
+        let reader = Reader { document, limits, at: 0, open: Vec::new(), members: Vec::new() };
         reader.run()
     }
 
@@ -95,9 +83,7 @@ impl<'b, 'l> Reader<'b, 'l> {
                     key = self.key()?;
                     Next::Value
                 }
-                (Next::Value | Next::FirstElement, _) => {
-                    self.value(std::mem::replace(&mut key, (Text::EMPTY, 0)))?
-                }
+                (Next::Value | Next::FirstElement, _) => self.value(std::mem::replace(&mut key, (Text::EMPTY, 0)))?,
             };
         }
     }
@@ -107,10 +93,7 @@ impl<'b, 'l> Reader<'b, 'l> {
         let start = self.at;
         let offset = if self.in_object() { key_offset } else { start };
         if self.document.entries.len() >= self.limits.members {
-            return Err(RejectionCause::TooManyMembers {
-                offset,
-                limit: self.limits.members,
-            });
+            return Err(RejectionCause::TooManyMembers { offset, limit: self.limits.members });
         }
         let shape = match self.peek() {
             Some(b'{') => Shape::Object { len: 0, run: 0 },
@@ -137,26 +120,17 @@ impl<'b, 'l> Reader<'b, 'l> {
         match shape {
             Shape::Object { .. } => self.open(index, true, Next::FirstKey),
             Shape::Array { .. } => self.open(index, false, Next::FirstElement),
-            Shape::Null | Shape::Boolean(_) | Shape::Number(_) | Shape::String(_) => {
-                Ok(Next::CommaOrEnd)
-            }
+            Shape::Null | Shape::Boolean(_) | Shape::Number(_) | Shape::String(_) => Ok(Next::CommaOrEnd),
         }
     }
 
     fn open(&mut self, index: Index, object: bool, next: Next) -> Result<Next, RejectionCause> {
         let limit = self.limits.depth.min(MAX_DEPTH);
         if self.open.len() >= limit {
-            return Err(RejectionCause::TooDeep {
-                offset: self.at,
-                limit,
-            });
+            return Err(RejectionCause::TooDeep { offset: self.at, limit });
         }
         self.at += 1;
-        self.open.push(Container {
-            index,
-            len: 0,
-            object,
-        });
+        self.open.push(Container { index, len: 0, object });
         Ok(next)
     }
 
@@ -173,11 +147,8 @@ impl<'b, 'l> Reader<'b, 'l> {
         if let Some(entry) = self.document.entries.get_mut(container.index as usize) {
             entry.next = end;
         }
-        let shape = if container.object {
-            self.index_members(&container)?
-        } else {
-            Shape::Array { len: container.len }
-        };
+        let shape =
+            if container.object { self.index_members(&container)? } else { Shape::Array { len: container.len } };
         if let Some(entry) = self.document.entries.get_mut(container.index as usize) {
             entry.shape = shape;
         }
@@ -189,8 +160,7 @@ impl<'b, 'l> Reader<'b, 'l> {
         let document = &self.document;
         self.members.clear();
         self.members.extend(document.children(object.index));
-        self.members
-            .sort_unstable_by(|&a, &b| document.key(a).cmp(document.key(b)).then(a.cmp(&b)));
+        self.members.sort_unstable_by(|&a, &b| document.key(a).cmp(document.key(b)).then(a.cmp(&b)));
         let second = self
             .members
             .windows(2)
@@ -201,16 +171,11 @@ impl<'b, 'l> Reader<'b, 'l> {
             .map(|entry| entry.offset)
             .min();
         if let Some(offset) = second {
-            return Err(RejectionCause::DuplicateKey {
-                offset: offset as usize,
-            });
+            return Err(RejectionCause::DuplicateKey { offset: offset as usize });
         }
         let run = narrow(document.by_key.len());
         self.document.by_key.extend_from_slice(&self.members);
-        Ok(Shape::Object {
-            len: object.len,
-            run,
-        })
+        Ok(Shape::Object { len: object.len, run })
     }
 
     /// Reads a key and its colon.
@@ -221,10 +186,7 @@ impl<'b, 'l> Reader<'b, 'l> {
         }
         let key = self.string()?;
         if key.len() > self.limits.key_bytes {
-            return Err(RejectionCause::KeyTooLong {
-                offset,
-                limit: self.limits.key_bytes,
-            });
+            return Err(RejectionCause::KeyTooLong { offset, limit: self.limits.key_bytes });
         }
         self.skip_whitespace();
         if self.peek() != Some(b':') {
@@ -254,16 +216,10 @@ impl<'b, 'l> Reader<'b, 'l> {
             }
         }
         let text = if copied == start {
-            Text::Body {
-                start: narrow(start),
-                end: narrow(self.at),
-            }
+            Text::Body { start: narrow(start), end: narrow(self.at) }
         } else {
             self.copy(copied);
-            Text::Unescaped {
-                start: narrow(unescaped),
-                end: narrow(self.document.unescaped.len()),
-            }
+            Text::Unescaped { start: narrow(unescaped), end: narrow(self.document.unescaped.len()) }
         };
         self.at += 1;
         Ok(text)
@@ -358,10 +314,7 @@ impl<'b, 'l> Reader<'b, 'l> {
         if !Number::new(text).in_range() {
             return Err(RejectionCause::NumberOutOfRange { offset });
         }
-        Ok(Text::Body {
-            start: narrow(offset),
-            end: narrow(self.at),
-        })
+        Ok(Text::Body { start: narrow(offset), end: narrow(self.at) })
     }
 
     fn digits(&mut self) -> Result<(), RejectionCause> {
@@ -405,10 +358,7 @@ impl<'b, 'l> Reader<'b, 'l> {
         };
         // An index of up to ten digits counts like a key of ten bytes.
         let segment = if container.object { key.len() } else { 10 };
-        self.document
-            .path_bytes(container.index)
-            .saturating_add(narrow(segment))
-            .saturating_add(1)
+        self.document.path_bytes(container.index).saturating_add(narrow(segment)).saturating_add(1)
     }
 
     fn in_object(&self) -> bool {
@@ -416,18 +366,11 @@ impl<'b, 'l> Reader<'b, 'l> {
     }
 
     fn comma_or_end(&self) -> &'static str {
-        if self.in_object() {
-            "`,` or `}`"
-        } else {
-            "`,` or `]`"
-        }
+        if self.in_object() { "`,` or `}`" } else { "`,` or `]`" }
     }
 
     fn expected(&self, expected: &'static str) -> RejectionCause {
-        RejectionCause::Syntax {
-            offset: self.at,
-            expected,
-        }
+        RejectionCause::Syntax { offset: self.at, expected }
     }
 
     fn peek(&self) -> Option<u8> {
