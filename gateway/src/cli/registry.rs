@@ -10,10 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// The status of a command whose input is wrong: `EX_CONFIG` of sysexits(3).
-const WRONG_CONFIG: u8 = 78;
-/// The status of a command that could not get what it needs from the system: `EX_OSERR`.
-const SYSTEM: u8 = 71;
+use super::exit;
 
 /// What can be done with registries.
 #[derive(clap::Args)]
@@ -52,7 +49,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
 fn run_serve(args: &Serve) -> ExitCode {
     if let Err(error) = bellgate_spire::check_endpoint(&args.workload_api) {
         eprintln!("--workload-api: {error}");
-        return ExitCode::from(WRONG_CONFIG);
+        return ExitCode::from(exit::CONFIG);
     }
     let (folder, names) = match Folder::open(&args.folder) {
         Ok(opened) => opened,
@@ -60,7 +57,7 @@ fn run_serve(args: &Serve) -> ExitCode {
             for mistake in mistakes {
                 eprintln!("{}: {mistake}", args.folder.display());
             }
-            return ExitCode::from(WRONG_CONFIG);
+            return ExitCode::from(exit::CONFIG);
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -68,7 +65,7 @@ fn run_serve(args: &Serve) -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) | Err(error) => {
             eprintln!("bellgate registry serve: {error}");
-            ExitCode::from(SYSTEM)
+            ExitCode::from(exit::SYSTEM)
         }
     }
 }
@@ -110,7 +107,9 @@ fn tell(event: SourceEvent) {
     match event {
         SourceEvent::Connected => log::info!("the workload api is there"),
         SourceEvent::Updated { not_after, .. } => log::info!("a new svid, valid until {not_after}"),
-        SourceEvent::BundleRefused { trust_domain, why } => log::warn!("the bundle of `{trust_domain}` can't be used: {why}"),
+        SourceEvent::BundleRefused { trust_domain, why } => {
+            log::warn!("the bundle of `{trust_domain}` can't be used: {why}")
+        }
         SourceEvent::Lost { why, retry_in } => log::warn!("{why}; trying again in {} ms", retry_in.as_millis()),
     }
 }

@@ -61,7 +61,11 @@ impl HostPort {
 
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 
@@ -107,7 +111,10 @@ pub(crate) fn parse_unix(text: &str) -> Result<PathBuf, AddressError> {
     if !path.starts_with('/') {
         return Err(AddressError::Relative(text.to_owned()));
     }
-    if path.contains('\0') || path.ends_with('/') || Path::new(path).components().any(|part| part == Component::ParentDir) {
+    if path.contains('\0')
+        || path.ends_with('/')
+        || Path::new(path).components().any(|part| part == Component::ParentDir)
+    {
         return Err(AddressError::BadPath(text.to_owned()));
     }
     if path.len() > SOCKET_PATH_BYTES {

@@ -1,7 +1,9 @@
 //! What can be seen only with config and policy side by side.
 
 use bellgate_policy::document::Node;
-use bellgate_policy::{Asked, Diagnostic, Mode, Object, Policy, Question, Reason, Server, SpiffeId, Standing, Timestamp, Verdict, decide};
+use bellgate_policy::{
+    Asked, Diagnostic, Mode, Object, Policy, Question, Reason, Server, SpiffeId, Standing, Timestamp, Verdict, decide,
+};
 use bellgate_registry::{Digest, Urn};
 
 use super::draft::Draft;
@@ -15,24 +17,28 @@ pub(super) fn compare(draft: &Draft<'_>, policy: &Policy, report: &mut Report) -
         know_myself(node, id, draft, policy, &mut warnings);
     }
     check_names(draft, policy, report);
-    if calls(draft) {
+    if draft.calls {
         reach_capabilities(draft, policy, me);
         reach_upstreams(draft, policy, me, &mut warnings);
     }
     warnings
 }
 
-/// Whether the local workload's requests pass here.
-fn calls(draft: &Draft<'_>) -> bool {
-    draft.listeners.egress.is_some() || draft.listeners.envoy.is_some()
-}
-
 fn know_myself(node: Node<'_>, id: &SpiffeId, draft: &Draft<'_>, policy: &Policy, warnings: &mut Vec<Diagnostic>) {
     if policy.subject(id).is_none() {
-        node.report_with_help(format_args!("`{id}` is no subject of the policy"), "add it there under `subjects`, or correct `identity.id`");
+        node.report_with_help(
+            format_args!("`{id}` is no subject of the policy"),
+            "add it there under `subjects`, or correct `identity.id`",
+        );
     } else if draft.listeners.ingress.is_some() && policy.served_by(id).is_none() {
-        let message = format!("`ingress` listens, and no upstream of the policy is served by `{id}`: every request will be refused");
-        warnings.push(draft.warning(node, message, "add an upstream with this workload to the policy, or leave out `ingress`"));
+        let message = format!(
+            "`ingress` listens, and no upstream of the policy is served by `{id}`: every request will be refused"
+        );
+        warnings.push(draft.warning(
+            node,
+            message,
+            "add an upstream with this workload to the policy, or leave out `ingress`",
+        ));
     }
 }
 
@@ -51,12 +57,17 @@ fn check_names(draft: &Draft<'_>, policy: &Policy, report: &mut Report) {
 
 /// A capability that the workload may run needs an enclave to run in and a registry to come from.
 fn reach_capabilities(draft: &Draft<'_>, policy: &Policy, me: Option<&SpiffeId>) {
-    let usable = policy.capabilities().find(|capability| me.is_none_or(|id| granted(policy, id, &capability.object, &[Mode::Execute])));
+    let usable = policy
+        .capabilities()
+        .find(|capability| me.is_none_or(|id| granted(policy, id, &capability.object, &[Mode::Execute])));
     let Some(capability) = usable else { return };
     for (there, section) in [(draft.has_enclave, "enclave"), (draft.has_registry, "registry")] {
         if !there {
             draft.root.report_with_help(
-                format_args!("the policy lets capability `{}` be run from here, and `{section}` is missing", capability.name),
+                format_args!(
+                    "the policy lets capability `{}` be run from here, and `{section}` is missing",
+                    capability.name
+                ),
                 format_args!("add `{section}`, or take the grant out of the policy"),
             );
         }
@@ -75,8 +86,15 @@ fn reach_upstreams(draft: &Draft<'_>, policy: &Policy, me: Option<&SpiffeId>, wa
             std::iter::once(&upstream.object).chain(routes).any(|object| granted(policy, id, object, &MODES))
         };
         if remote && !listed && wanted() {
-            let message = format!("the policy lets `{}` be called from here, and `upstreams` has no address for it", upstream.name);
-            warnings.push(draft.warning(draft.upstreams_node.unwrap_or(draft.root), message, "add its address, or take the grant out of the policy"));
+            let message = format!(
+                "the policy lets `{}` be called from here, and `upstreams` has no address for it",
+                upstream.name
+            );
+            warnings.push(draft.warning(
+                draft.upstreams_node.unwrap_or(draft.root),
+                message,
+                "add its address, or take the grant out of the policy",
+            ));
         }
     }
 }
@@ -84,11 +102,19 @@ fn reach_upstreams(draft: &Draft<'_>, policy: &Policy, me: Option<&SpiffeId>, wa
 /// Whether a rule of the policy grants one of the modes, labels aside.
 fn granted(policy: &Policy, id: &SpiffeId, object: &std::sync::Arc<Object>, modes: &[Mode]) -> bool {
     modes.iter().any(|mode| {
-        let question =
-            Question { subject: id, object: Asked::Known(object), mode: *mode, standing: Standing::Unstated, cause: None, now: Timestamp(0) };
+        let question = Question {
+            subject: id,
+            object: Asked::Known(object),
+            mode: *mode,
+            standing: Standing::Unstated,
+            cause: None,
+            now: Timestamp(0),
+        };
         match decide(policy, &question) {
             Verdict::Permit(_) => true,
-            Verdict::Denial(denial) => !denial.reasons().iter().any(|reason| matches!(reason, Reason::NotGranted | Reason::UnknownSubject)),
+            Verdict::Denial(denial) => {
+                !denial.reasons().iter().any(|reason| matches!(reason, Reason::NotGranted | Reason::UnknownSubject))
+            }
         }
     })
 }

@@ -9,7 +9,10 @@ use super::files::Files;
 use super::limits::Limits;
 use super::listeners::{Listeners, Taken};
 use super::manifests::{KindDraft, read_kinds};
-use super::services::{read_audit, read_enclave, read_identity, read_limits, read_path, read_registry, read_state, read_telemetry, read_tenant};
+use super::services::{
+    read_audit, read_enclave, read_identity, read_limits, read_path, read_registry, read_state, read_telemetry,
+    read_tenant,
+};
 use super::settings::{Config, EnclaveSettings, IdentitySettings, RegistrySettings, StateSettings, TelemetrySettings};
 use super::upstreams::{UpstreamDraft, Upstreams, read_upstreams};
 
@@ -23,6 +26,8 @@ pub(super) struct Draft<'d> {
     tenant: Option<String>,
     state: Option<StateSettings>,
     pub(super) listeners: Listeners,
+    /// Whether requests of the local workload pass here.
+    pub(super) calls: bool,
     pub(super) upstreams: Vec<UpstreamDraft<'d>>,
     pub(super) upstreams_node: Option<Node<'d>>,
     pub(super) kinds: Vec<KindDraft<'d>>,
@@ -44,7 +49,10 @@ impl<'d> Draft<'d> {
         if let Some(version) = fields.required("version")
             && let Some(other @ (0 | 2..)) = version.u64()
         {
-            version.report_with_help(format_args!("this is a config of version {other}, and this program reads version 1"), "use the program that the config was written for");
+            version.report_with_help(
+                format_args!("this is a config of version {other}, and this program reads version 1"),
+                "use the program that the config was written for",
+            );
         }
         let mut taken = Taken::default();
         let policy = fields.required("policy").and_then(|node| Some((node, read_path(node, files)?)));
@@ -69,6 +77,7 @@ impl<'d> Draft<'d> {
             tenant,
             state,
             listeners,
+            calls: fields.optional("egress").is_some() || fields.optional("envoy").is_some(),
             upstreams: read_upstreams(upstreams_node, files),
             upstreams_node,
             kinds: read_kinds(kinds_node, files),

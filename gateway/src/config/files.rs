@@ -25,8 +25,13 @@ impl Files {
         self.folder.join(path)
     }
 
-    /// The text of a file; the error says what to do. Read once, whoever asks.
+    /// The text of a file; the error names it and says what to do. Read once, whoever asks.
     pub(super) fn text(&mut self, path: &Path) -> Result<Arc<str>, String> {
+        self.own_text(path).map_err(|reason| format!("`{}` {reason}", path.display()))
+    }
+
+    /// [`Files::text`], for a report that begins with the file's name.
+    pub(super) fn own_text(&mut self, path: &Path) -> Result<Arc<str>, String> {
         self.texts.entry(path.to_owned()).or_insert_with(|| read(path)).clone()
     }
 
@@ -37,20 +42,19 @@ impl Files {
 }
 
 fn read(path: &Path) -> Result<Arc<str>, String> {
-    let shown = path.display();
-    let unreadable = |error: std::io::Error| format!("`{shown}` can't be read: {error}");
+    let unreadable = |error: std::io::Error| format!("can't be read: {error}");
     let found = std::fs::metadata(path).map_err(unreadable)?;
     if !found.is_file() {
-        return Err(format!("`{shown}` is not a regular file; name the file itself"));
+        return Err(String::from("is not a regular file; name the file itself"));
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES {
-        return Err(format!("`{shown}` is larger than {FILE_BYTES} bytes; split it"));
+        return Err(format!("is larger than {FILE_BYTES} bytes; split it"));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(text.into()),
-        Err(error) => Err(format!("`{shown}` is not UTF-8 from byte {} on; save it as UTF-8", error.utf8_error().valid_up_to())),
+        Err(error) => Err(format!("is not UTF-8 from byte {} on; save it as UTF-8", error.utf8_error().valid_up_to())),
     }
 }

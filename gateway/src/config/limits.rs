@@ -39,6 +39,7 @@ pub(crate) struct Bound {
     /// Why it is there, and why this default.
     pub(crate) reason: &'static str,
     set: fn(&mut Limits, u64),
+    get: fn(&Limits) -> u64,
 }
 
 /// How the file writes a bound.
@@ -62,6 +63,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Bytes,
         reason: "a checked body is held whole until its schema has passed it",
         set: |limits, value| limits.body = size(value),
+        get: |limits| number(limits.body),
     },
     Bound {
         name: "depth",
@@ -71,6 +73,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Count,
         reason: "a validator goes as deep as the body does, and a stack is finite",
         set: |limits, value| limits.depth = size(value),
+        get: |limits| number(limits.depth),
     },
     Bound {
         name: "members",
@@ -80,6 +83,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Count,
         reason: "one MiB can hold half a million values, each of which costs memory and time",
         set: |limits, value| limits.members = size(value),
+        get: |limits| number(limits.members),
     },
     Bound {
         name: "errors",
@@ -89,6 +93,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Count,
         reason: "an answer that lists what is wrong must not be larger than what was sent",
         set: |limits, value| limits.errors = size(value),
+        get: |limits| number(limits.errors),
     },
     Bound {
         name: "append_queue",
@@ -98,6 +103,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Count,
         reason: "a blind write is answered before its upstream answers, so these wait without a caller",
         set: |limits, value| limits.append_queue = size(value),
+        get: |limits| number(limits.append_queue),
     },
     Bound {
         name: "connect_timeout",
@@ -107,6 +113,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Time,
         reason: "one lost SYN is sent again after 1 s, a second one after 3 s: the first is waited for",
         set: |limits, value| limits.connect_timeout = Duration::from_millis(value),
+        get: |limits| milliseconds(limits.connect_timeout),
     },
     Bound {
         name: "answer_timeout",
@@ -116,6 +123,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Time,
         reason: "a language model may think for most of a minute before its first token",
         set: |limits, value| limits.answer_timeout = Duration::from_millis(value),
+        get: |limits| milliseconds(limits.answer_timeout),
     },
     Bound {
         name: "max_connections",
@@ -125,6 +133,7 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         unit: Unit::Count,
         reason: "each connection costs a file descriptor and, with TLS, some 40 KiB",
         set: |limits, value| limits.max_connections = size(value),
+        get: |limits| number(limits.max_connections),
     },
 ];
 
@@ -152,6 +161,11 @@ impl Limits {
         (bound.set)(self, value);
     }
 
+    /// One bound, in the unit of its row.
+    pub(crate) fn get(&self, bound: &Bound) -> u64 {
+        (bound.get)(self)
+    }
+
     /// What the bounds of a body are to the schema store.
     pub(crate) fn of_manifests(&self) -> bellgate_manifest::Limits {
         bellgate_manifest::Limits {
@@ -168,6 +182,14 @@ fn size(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
 }
 
+fn number(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,8 +202,12 @@ mod tests {
             let mut other = standard.clone();
             other.set(bound, bound.most);
             assert_ne!(other, standard, "`{}` sets nothing", bound.name);
+            assert_eq!((other.get(bound), standard.get(bound)), (bound.most, bound.default), "{}", bound.name);
         }
         assert_eq!(standard.of_manifests(), bellgate_manifest::Limits::default());
-        assert_eq!(BOUNDS.iter().find(|bound| bound.name == "depth").map(|bound| bound.most), u64::try_from(bellgate_manifest::MAX_DEPTH).ok());
+        assert_eq!(
+            BOUNDS.iter().find(|bound| bound.name == "depth").map(|bound| bound.most),
+            u64::try_from(bellgate_manifest::MAX_DEPTH).ok()
+        );
     }
 }

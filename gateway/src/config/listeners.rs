@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use bellgate_policy::document::{Mapping, Node};
 
 use super::address::{TcpOrUnix, parse_tcp, parse_unix};
-use super::settings::{EgressListen, EgressSettings, EnvoySettings, IngressSettings, MetricsSettings, Protocol, UnixListen};
+use super::settings::{
+    EgressListen, EgressSettings, EnvoySettings, IngressSettings, MetricsSettings, Protocol, UnixListen,
+};
 
 /// `(uid_t)-1` means "no uid" to the kernel.
 const HIGHEST_UID: u64 = 0xFFFF_FFFE;
@@ -31,11 +33,15 @@ impl Taken {
     /// Takes a TCP address to listen on. The wildcard address collides with each other one of its port.
     fn tcp(&mut self, node: Node<'_>, address: SocketAddr, owner: &'static str) {
         let collides = |other: SocketAddr| {
-            other.port() == address.port() && (other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified())
+            other.port() == address.port()
+                && (other.ip() == address.ip() || other.ip().is_unspecified() || address.ip().is_unspecified())
         };
         match self.tcp.iter().find(|(other, _)| collides(*other)) {
             Some((other, first)) => {
-                node.report_with_help(format_args!("`{address}` collides with `{other}` of `{first}`"), "give each listener an address of its own");
+                node.report_with_help(
+                    format_args!("`{address}` collides with `{other}` of `{first}`"),
+                    "give each listener an address of its own",
+                );
             }
             None => self.tcp.push((address, owner)),
         }
@@ -45,7 +51,10 @@ impl Taken {
     pub(super) fn unix(&mut self, node: Node<'_>, path: &Path, owner: &'static str) {
         match self.unix.iter().find(|(other, _)| other == path) {
             Some((_, first)) => {
-                node.report_with_help(format_args!("`{}` is the socket of `{first}` already", path.display()), "give each socket a path of its own");
+                node.report_with_help(
+                    format_args!("`{}` is the socket of `{first}` already", path.display()),
+                    "give each socket a path of its own",
+                );
             }
             None => self.unix.push((path.to_owned(), owner)),
         }
@@ -54,13 +63,21 @@ impl Taken {
     /// A place to connect to that is one of our own would make a loop.
     fn connects(&self, node: Node<'_>, target: &TcpOrUnix) {
         let owner = match target {
-            TcpOrUnix::Tcp(address) => self.tcp.iter().find(|(own, _)| {
-                own.port() == address.port() && (own.ip() == address.ip() || (own.ip().is_unspecified() && address.ip().is_loopback()))
-            }).map(|(_, owner)| owner),
+            TcpOrUnix::Tcp(address) => self
+                .tcp
+                .iter()
+                .find(|(own, _)| {
+                    own.port() == address.port()
+                        && (own.ip() == address.ip() || (own.ip().is_unspecified() && address.ip().is_loopback()))
+                })
+                .map(|(_, owner)| owner),
             TcpOrUnix::Unix(path) => self.unix.iter().find(|(own, _)| own == path).map(|(_, owner)| owner),
         };
         if let Some(owner) = owner {
-            node.report_with_help(format_args!("`{target}` is this sidecar's own `{owner}`"), "name the address on which the workload itself listens");
+            node.report_with_help(
+                format_args!("`{target}` is this sidecar's own `{owner}`"),
+                "name the address on which the workload itself listens",
+            );
         }
     }
 }
@@ -70,7 +87,8 @@ impl Listeners {
     pub(super) fn read(root: &Mapping<'_>, taken: &mut Taken) -> Self {
         let sections = ["ingress", "egress", "envoy"].map(|name| (name, root.optional(name)));
         if sections.iter().all(|(_, section)| section.is_none()) {
-            root.node().report_with_help("nothing passes this sidecar", "add at least one of `ingress`, `egress` and `envoy`");
+            root.node()
+                .report_with_help("nothing passes this sidecar", "add at least one of `ingress`, `egress` and `envoy`");
         }
         let [(_, ingress), (_, egress), (_, envoy)] = sections;
         let ingress_parts = ingress.and_then(|node| ingress_listen(node, taken));
@@ -79,11 +97,14 @@ impl Listeners {
         let metrics = root.optional("metrics").and_then(|node| read_metrics(node, taken));
         let admin_node = root.optional("admin");
         let admin = admin_node.and_then(|node| read_admin(node, taken));
-        if let (Some(node), Some(admin), Some(EgressSettings { listen: EgressListen::Unix(egress) })) = (admin_node, &admin, &egress)
+        if let (Some(node), Some(admin), Some(EgressSettings { listen: EgressListen::Unix(egress) })) =
+            (admin_node, &admin, &egress)
             && let Some(uid) = admin.uids.iter().find(|uid| egress.uids.contains(uid))
         {
             node.report_with_help(
-                format_args!("uid {uid} may use `egress` and `admin`, and the workload must never reach the admin socket"),
+                format_args!(
+                    "uid {uid} may use `egress` and `admin`, and the workload must never reach the admin socket"
+                ),
                 "run the workload under a uid of its own",
             );
         }
@@ -128,14 +149,19 @@ fn read_egress(node: Node<'_>, taken: &mut Taken) -> Option<EgressSettings> {
     let settings = match (listen_node, listen) {
         (Some(node), Some(TcpOrUnix::Tcp(address))) => {
             if let Some(uids) = uids_node {
-                uids.report_with_help("a TCP listener can't tell who connects", "leave out `uids`, or listen on a unix socket");
+                uids.report_with_help(
+                    "a TCP listener can't tell who connects",
+                    "leave out `uids`, or listen on a unix socket",
+                );
             }
             if address.ip().is_loopback() {
                 taken.tcp(node, address, "egress.listen");
                 Some(EgressListen::Loopback(address))
             } else {
                 node.report_with_help(
-                    format_args!("`{address}` can be reached from outside, and whoever reaches it speaks as this workload"),
+                    format_args!(
+                        "`{address}` can be reached from outside, and whoever reaches it speaks as this workload"
+                    ),
                     "use a loopback address such as \"127.0.0.1:15001\", or a unix socket",
                 );
                 None
@@ -198,7 +224,10 @@ fn listen_unix(fields: &Mapping<'_>, taken: &mut Taken, owner: &'static str) -> 
 fn read_uids(node: Node<'_>) -> Option<Vec<u32>> {
     let items = node.sequence()?;
     if items.is_empty() {
-        node.report_with_help("nobody may connect to this socket", "list the uids that may, such as `[1000]`");
+        node.report_with_help(
+            "the list is empty, so nobody could connect to this socket",
+            "list the uids that may, such as `[1000]`",
+        );
         return None;
     }
     let mut uids = Vec::new();

@@ -50,19 +50,30 @@ fn read_kind<'d>(entry: Entry<'d>, files: &Files) -> Option<KindDraft<'d>> {
 
 fn read_versions<'d>(fields: &Mapping<'d>, files: &Files) -> Option<(String, Vec<SchemaDraft<'d>>)> {
     if fields.optional("version_at").is_none() && fields.optional("versions").is_none() {
-        fields.node().report_with_help("this kind has no schema", "add `schema: file.json`, or `version_at` and `versions`");
+        fields
+            .node()
+            .report_with_help("this kind has no schema", "add `schema: file.json`, or `version_at` and `versions`");
         return None;
     }
     let pointer = fields.required("version_at").and_then(|node| {
         let pointer = node.string()?;
-        if is_pointer(pointer) { Some(pointer.to_owned()) } else { node.expected("a JSON pointer into the body, such as `/manifest_version`") }
+        if is_pointer(pointer) {
+            Some(pointer.to_owned())
+        } else {
+            node.expected("a JSON pointer into the body, such as `/manifest_version`")
+        }
     });
     let versions = fields.required("versions").and_then(|node| {
         let versions = node.mapping()?;
         if versions.is_empty() {
             return node.expected("at least one version with its schema");
         }
-        versions.entries().map(|entry| read_schema(entry.value, Some(entry.key()), files)).collect::<Vec<_>>().into_iter().collect()
+        versions
+            .entries()
+            .map(|entry| read_schema(entry.value, Some(entry.key()), files))
+            .collect::<Vec<_>>()
+            .into_iter()
+            .collect()
     });
     Some((pointer?, versions?))
 }
@@ -77,7 +88,12 @@ fn read_schema<'d>(node: Node<'d>, version: Option<&str>, files: &Files) -> Opti
     if path.is_empty() || path.contains('\0') || fragment.is_some_and(|fragment| !is_pointer(fragment)) {
         return node.expected("a file, or a file and a place in it, such as `schemas/all.json#/$defs/Query`");
     }
-    Some(SchemaDraft { version: version.map(str::to_owned), node, path: files.resolve(path), fragment: fragment.map(str::to_owned) })
+    Some(SchemaDraft {
+        version: version.map(str::to_owned),
+        node,
+        path: files.resolve(path),
+        fragment: fragment.map(str::to_owned),
+    })
 }
 
 /// RFC 6901, section 3: segments behind a slash each, `~` only as `~0` or `~1`.
@@ -85,16 +101,19 @@ fn is_pointer(text: &str) -> bool {
     text.starts_with('/') && text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']))
 }
 
-/// Every kind that the policy names has a schema here. Returns the kinds that nobody names.
-pub(super) fn compare<'k>(kinds: &'k [KindDraft<'_>], section: Node<'_>, policy: &Policy) -> Vec<&'k Name> {
-    // A kind that was left out for a mistake has been told already.
-    let listed = |name: &Name| {
-        section.is_mapping() && section.mapping().is_some_and(|section| section.entries().any(|entry| entry.key() == name.as_str()))
+/// Every kind that the policy names must have a schema here; a kind that nobody names does no harm. One that was left out for a mistake has
+/// been told already.
+pub(super) fn compare(section: Node<'_>, policy: &Policy) {
+    let listed: Vec<&str> = match section.is_mapping().then(|| section.mapping()).flatten() {
+        Some(section) => section.entries().map(|entry| entry.key()).collect(),
+        None => Vec::new(),
     };
-    for name in policy.manifests().filter(|name| !listed(name)) {
-        section.report_with_help(format_args!("the policy names the manifest kind `{name}`, which has no schema here"), format_args!("add `manifests: {{ {name}: {{ schema: file.json }} }}`"));
+    for name in policy.manifests().filter(|name| !listed.contains(&name.as_str())) {
+        section.report_with_help(
+            format_args!("the policy names the manifest kind `{name}`, which has no schema here"),
+            format_args!("add `manifests: {{ {name}: {{ schema: file.json }} }}`"),
+        );
     }
-    kinds.iter().map(|kind| &kind.name).filter(|name| !policy.manifests().any(|named| named == *name)).collect()
 }
 
 /// Reads the schemas and compiles them; what is wrong is told at the place that names the schema.
@@ -103,15 +122,15 @@ pub(super) fn compile(kinds: &[KindDraft<'_>], files: &mut Files, limits: &Limit
     let mut sound = true;
     for kind in kinds {
         let read: Vec<_> = kind.schemas.iter().map(|schema| source(schema, files)).collect();
-        sound &= read.iter().all(Option::is_some);
-        sources.push((kind, read.into_iter().flatten().collect::<Vec<_>>()));
-    }
-    if !sound {
-        return None;
+        // A kind that lacks a file is not compiled; the others are, so that what is wrong with them is told too.
+        match read.into_iter().collect::<Option<Vec<_>>>() {
+            Some(schemas) => sources.push((kind, schemas)),
+            None => sound = false,
+        }
     }
     let all = sources.iter().map(|(kind, schemas)| kind_source(kind, schemas.clone())).collect();
     match SchemaStore::compile(all, limits.of_manifests()) {
-        Ok(store) => Some(store),
+        Ok(store) => sound.then_some(store),
         Err(errors) => {
             blame(&sources, &errors, limits);
             None
@@ -121,7 +140,9 @@ pub(super) fn compile(kinds: &[KindDraft<'_>], files: &mut Files, limits: &Limit
 
 fn source(schema: &SchemaDraft<'_>, files: &mut Files) -> Option<SchemaSource> {
     match files.text(&schema.path) {
-        Ok(text) => Some(SchemaSource { file: schema.path.display().to_string(), fragment: schema.fragment.clone(), text }),
+        Ok(text) => {
+            Some(SchemaSource { file: schema.path.display().to_string(), fragment: schema.fragment.clone(), text })
+        }
         Err(message) => {
             schema.node.report(message);
             None

@@ -62,7 +62,7 @@ pub(crate) struct Loaded {
 /// All mistakes of all files in one go.
 pub(crate) fn load(path: &Path) -> Result<Loaded, Report> {
     let mut files = Files::beside(path);
-    let text = files.text(path).map_err(|message| Report::of_file(path, message))?;
+    let text = files.own_text(path).map_err(|reason| Report::of_file(path, reason))?;
     let mut report = Report::empty();
     let document = match Document::parse(&path.display().to_string(), &text) {
         Ok(document) => document,
@@ -85,7 +85,7 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, Report> {
 /// # Errors
 /// All its mistakes in one go.
 pub(crate) fn load_policy(path: &Path) -> Result<Policy, Report> {
-    let text = Files::beside(path).text(path).map_err(|message| Report::of_file(path, message))?;
+    let text = Files::beside(path).own_text(path).map_err(|reason| Report::of_file(path, reason))?;
     parse_policy(path, &text)
 }
 
@@ -113,14 +113,17 @@ fn assemble(draft: Draft<'_>, path: &Path, files: &mut Files, report: &mut Repor
             return None;
         }
     };
-    let mut warnings = crosscheck::compare(&draft, &policy, report);
-    let kinds_node = draft.kinds_node.unwrap_or(draft.root);
-    for name in manifests::compare(&draft.kinds, kinds_node, &policy) {
-        let message = format!("no route and no capability of the policy names the manifest kind `{name}`");
-        warnings.push(draft.warning(kinds_node, message, "take it out, or name it in the policy"));
-    }
+    let warnings = crosscheck::compare(&draft, &policy, report);
+    manifests::compare(draft.kinds_node.unwrap_or(draft.root), &policy);
     let mut upstreams = upstreams::settle(&draft.upstreams, &policy, files);
     let roots = std::mem::take(&mut upstreams.roots);
     let config = draft.settle(path, upstreams)?;
-    Some(Loaded { config, policy: Arc::new(policy), schemas: Arc::new(schemas?), roots, warnings, files: files.names() })
+    Some(Loaded {
+        config,
+        policy: Arc::new(policy),
+        schemas: Arc::new(schemas?),
+        roots,
+        warnings,
+        files: files.names(),
+    })
 }

@@ -11,7 +11,9 @@ use super::address::parse_unix;
 use super::files::Files;
 use super::limits::{BOUNDS, Bound, Limits, Unit};
 use super::listeners::{Taken, read_uid};
-use super::settings::{EnclaveSettings, IdentitySettings, MissingState, RegistrySettings, StateSettings, TelemetrySettings};
+use super::settings::{
+    EnclaveSettings, IdentitySettings, MissingState, RegistrySettings, StateSettings, TelemetrySettings,
+};
 
 /// Reads `identity`.
 pub(super) fn read_identity(node: Node<'_>, taken: &mut Taken) -> Option<IdentitySettings> {

@@ -64,7 +64,10 @@ pub(super) fn settle(drafts: &[UpstreamDraft<'_>], policy: &Policy, files: &mut 
         };
         let address = match (&upstream.server, &draft.address) {
             (Server::Enclave, _) => {
-                draft.entry.report_with_help(format_args!("`{}` runs in the enclave and has no address", draft.name), "leave it out");
+                draft.entry.report_with_help(
+                    format_args!("`{}` runs in the enclave and has no address", draft.name),
+                    "leave it out",
+                );
                 continue;
             }
             (Server::Workload(_) | Server::Web(_), Some(address)) => address.clone(),
@@ -89,7 +92,11 @@ pub(super) fn settle(drafts: &[UpstreamDraft<'_>], policy: &Policy, files: &mut 
     for upstream in policy.upstreams() {
         if let Server::Web(name) = &upstream.server {
             let address = HostPort::of_name(name, HTTPS);
-            settled.settings.entry(upstream.name.clone()).or_insert(UpstreamSettings { address, protocol: Protocol::H1, roots: None });
+            settled.settings.entry(upstream.name.clone()).or_insert(UpstreamSettings {
+                address,
+                protocol: Protocol::H1,
+                roots: None,
+            });
         }
     }
     settled
@@ -106,7 +113,9 @@ fn unknown(draft: &UpstreamDraft<'_>, policy: &Policy) {
 
 fn read_roots(server: &Server, path: &std::path::Path, files: &mut Files) -> Result<Vec<u8>, String> {
     if !matches!(server, Server::Web(_)) {
-        return Err(String::from("`roots` are for upstreams of the web alone; workloads are proved by the trust bundles of the workload api, so leave it out"));
+        return Err(String::from(
+            "`roots` are for upstreams of the web alone; workloads are proved by the trust bundles of the workload api, so leave it out",
+        ));
     }
     let pem = files.text(path)?.as_bytes().to_vec();
     match bellgate_spire::web_client_config(Some(&pem), &[]) {
