@@ -1,0 +1,15 @@
+;; Counts its calls in a global and in a byte of memory, and gives both: what survives a call would show.
+(module
+  (import "extism:host/env" "alloc" (func $alloc (param i64) (result i64)))
+  (import "extism:host/env" "store_u8" (func $store_u8 (param i64 i32)))
+  (import "extism:host/env" "output_set" (func $output_set (param i64 i64)))
+  (memory 1)
+  (global $calls (mut i32) (i32.const 0))
+  (func (export "run")
+    (local $to i64)
+    (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+    (i32.store8 (i32.const 70) (i32.add (i32.load8_u (i32.const 70)) (i32.const 1)))
+    (local.set $to (call $alloc (i64.const 2)))
+    (call $store_u8 (local.get $to) (i32.add (i32.const 48) (global.get $calls)))
+    (call $store_u8 (i64.add (local.get $to) (i64.const 1)) (i32.add (i32.const 48) (i32.load8_u (i32.const 70))))
+    (call $output_set (local.get $to) (i64.const 2))))

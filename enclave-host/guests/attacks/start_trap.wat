@@ -1,0 +1,5 @@
+;; Traps before anything is called.
+(module
+  (func $start unreachable)
+  (start $start)
+  (func (export "run")))

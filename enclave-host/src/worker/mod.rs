@@ -1,0 +1,101 @@
+//! A worker: one call at a time from the host, until the host hangs up or kills it.
+//!
+//! Every call runs in a fresh instance. A panic under a call is caught, answered as `aborted`, and
+//! ends the process: what panicked may have left anything behind. A stack overflow of the guest is a
+//! trap; one of ours, an abort or a fault of memory ends the process, and the host answers for it.
+
+mod call;
+mod compiled;
+mod inspect;
+mod stream;
+mod walls;
+
+use std::{
+    io::{self, stdin},
+    os::{fd::AsFd, unix::net::UnixStream},
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    thread,
+};
+
+use bellgate_enclave_protocol::{Cause, FrameError, Invoke, Message};
+
+use compiled::Compiled;
+
+/// Stack of the thread that compiles and runs: the compiler recurses over the module.
+const STACK_BYTES: usize = 16 << 20;
+
+/// Why a worker ends before the host hangs up.
+#[derive(Debug, thiserror::Error)]
+enum WorkerError {
+    #[error("standard input is no socket of a host: {0}; workers are started by `bellgate-enclave` alone")]
+    Stream(#[from] io::Error),
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error(transparent)]
+    Wall(#[from] walls::WallError),
+    #[error("a call panicked")]
+    Panicked,
+}
+
+/// Runs a worker to its end.
+pub(crate) fn main() -> ExitCode {
+    // Where, not what: a panic's message may hold something of a guest's.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        eprintln!("bellgate-enclave worker: panic at {place}");
+    }));
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bellgate-enclave worker: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), WorkerError> {
+    walls::raise()?;
+    let stream = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
+    stream.peer_addr()?; // fails on what is no connected socket
+    let serving = thread::Builder::new().stack_size(STACK_BYTES).spawn(|| serve(stream))?;
+    serving.join().unwrap_or(Err(WorkerError::Panicked))
+}
+
+fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
+    let mut compiled = Compiled::default();
+    while let Some(message) = stream::next(&mut stream)? {
+        let Message::Invoke(call) = message else {
+            return Err(FrameError::OutOfTurn(message.kind()).into());
+        };
+        let served = catch_unwind(AssertUnwindSafe(|| serve_call(&mut stream, &mut compiled, &call)));
+        served.unwrap_or_else(|_panic| {
+            stream::write(&mut stream, Message::Fault(call.number, Cause::Aborted))?;
+            Err(WorkerError::Panicked)
+        })?;
+    }
+    Ok(())
+}
+
+fn serve_call(stream: &mut UnixStream, compiled: &mut Compiled, call: &Invoke) -> Result<(), WorkerError> {
+    if !compiled.holds(call) {
+        stream::write(stream, Message::NeedModule(call.number))?;
+        let module = match stream::next(stream)? {
+            Some(Message::Module(module)) => module,
+            Some(other) => return Err(FrameError::OutOfTurn(other.kind()).into()),
+            None => return Ok(()),
+        };
+        if let Err(cause) = compiled.add(call, &module.bytes) {
+            return stream::write(stream, Message::Fault(call.number, cause));
+        }
+    }
+    let Some(plugin) = compiled.get(call) else {
+        return stream::write(stream, Message::Fault(call.number, Cause::Aborted));
+    };
+    stream::write(stream, Message::Prepared(call.number))?;
+    let answer = match call::run(plugin, call) {
+        Ok(output) => Message::Output(call.number, output),
+        Err(cause) => Message::Fault(call.number, cause),
+    };
+    stream::write(stream, answer)
+}
