@@ -20,8 +20,8 @@ pub(crate) struct Limits {
     pub(crate) connect_timeout: Duration,
     /// Until an upstream's answer begins, and between two pieces of it.
     pub(crate) answer_timeout: Duration,
-    /// Connections of one listener at once.
-    pub(crate) max_connections: usize,
+    /// Exchanges open at once, all listeners together; one more hears 503.
+    pub(crate) max_exchanges: usize,
 }
 
 /// One row of the table.
@@ -126,14 +126,14 @@ pub(crate) const BOUNDS: [Bound; 8] = [
         get: |limits| milliseconds(limits.answer_timeout),
     },
     Bound {
-        name: "max_connections",
-        default: 4_096,
+        name: "max_exchanges",
+        default: 1_024,
         least: 1,
         most: 1_000_000,
         unit: Unit::Count,
-        reason: "each connection costs a file descriptor and, with TLS, some 40 KiB",
-        set: |limits, value| limits.max_connections = size(value),
-        get: |limits| number(limits.max_connections),
+        reason: "each may hold a body that is being checked, so this times `body` bounds memory",
+        set: |limits, value| limits.max_exchanges = size(value),
+        get: |limits| number(limits.max_exchanges),
     },
 ];
 
@@ -148,7 +148,7 @@ impl Limits {
             append_queue: 0,
             connect_timeout: Duration::ZERO,
             answer_timeout: Duration::ZERO,
-            max_connections: 0,
+            max_exchanges: 0,
         };
         for bound in &BOUNDS {
             (bound.set)(&mut limits, bound.default);

@@ -33,11 +33,11 @@ use bellgate_manifest::SchemaStore;
 use bellgate_policy::document::Document;
 use bellgate_policy::{Diagnostic, Name, Policy};
 
-pub(crate) use address::{HostPort, TcpOrUnix};
+pub(crate) use address::TcpOrUnix;
 use draft::Draft;
 use files::Files;
-pub(crate) use limits::{BOUNDS, Bound, Limits, Unit};
-pub(crate) use report::{Mistake, Report};
+pub(crate) use limits::{BOUNDS, Limits, Unit};
+pub(crate) use report::Report;
 pub(crate) use settings::*;
 
 /// A config with everything that its files say. Immutable: a reload makes another.

@@ -11,7 +11,7 @@ pub(crate) struct Report(Vec<Mistake>);
 
 /// One thing that is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) enum Mistake {
+enum Mistake {
     /// At a place of a YAML file.
     Placed(Diagnostic),
     /// Of a file as a whole, or of one whose places are not lines and columns.
