@@ -64,6 +64,8 @@ impl PeerIdentity {
 
     /// Whether the peer may go on: looks at the clock each time, and verifies the chain anew once per generation of the bundles.
     ///
+    /// `identity` is the handle (or a clone of it) that the peer was verified with: generations of two handles don't compare.
+    ///
     /// # Errors
     /// [`SvidError::Expired`] once the path has ended; after a change of the bundles whatever the new verification says, the same
     /// until the bundles change again.

@@ -11,13 +11,13 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use spiffe::transport::Endpoint;
 use spiffe::{WorkloadApiClient, WorkloadApiError, X509Bundle, X509Context, X509Svid};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use bellgate_policy::Timestamp;
 
 use crate::clock::{between, wall_clock};
 use crate::identity::soon;
-use crate::retry::Retry;
+use crate::retry::{MAX_RETRY_WAIT, Retry};
 use crate::verify::verify_chain;
 use crate::{BundleError, Identity, PeerUsage, Svid, SvidError, TrustBundleSet};
 
@@ -121,11 +121,16 @@ pub async fn follow_workload_api(
 ) {
     let mut retry = Retry::default();
     loop {
+        let began = Instant::now();
         let interruption = tokio::select! {
             biased;
             _ = shutdown.wait_for(|stop| *stop) => return,
-            interruption = follow_once(endpoint, &identity, &events, &mut retry) => interruption,
+            interruption = follow_once(endpoint, &identity, &events) => interruption,
         };
+        // An agent that takes a connection and drops it at once is no success.
+        if began.elapsed() >= MAX_RETRY_WAIT {
+            retry.reset();
+        }
         let retry_in = retry.next_wait(rand::random());
         events(SourceEvent::Lost { why: interruption.to_string(), retry_in });
         tokio::select! {
@@ -141,12 +146,11 @@ async fn follow_once(
     endpoint: &str,
     identity: &Identity,
     events: &(impl Fn(SourceEvent) + Send + Sync),
-    retry: &mut Retry,
 ) -> Interruption {
     match connect(endpoint).await {
         Ok(contexts) => {
             events(SourceEvent::Connected);
-            receive(contexts, identity, events, retry).await
+            receive(contexts, identity, events).await
         }
         Err(interruption) => interruption,
     }
@@ -169,7 +173,6 @@ async fn receive(
     mut contexts: impl Stream<Item = Result<X509Context, WorkloadApiError>> + Unpin,
     identity: &Identity,
     events: &(impl Fn(SourceEvent) + Send + Sync),
-    retry: &mut Retry,
 ) -> Interruption {
     let mut patience = ANSWER_WITHIN;
     let mut silent = Interruption::Slow("svid", ANSWER_WITHIN);
@@ -190,7 +193,6 @@ async fn receive(
         patience = between(now, soon(&svid)).saturating_add(Duration::from_millis(100));
         silent = Interruption::NotRotated(not_after);
         identity.publish(svid, bundles);
-        retry.reset();
         events(SourceEvent::Updated { not_after, generation: identity.bundles().generation() });
     }
 }

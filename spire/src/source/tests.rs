@@ -38,7 +38,7 @@ async fn received(
     let identity = Identity::empty();
     let events = Mutex::new(Vec::new());
     let tell = |event| events.lock().unwrap().push(event);
-    let ended = receive(contexts, &identity, &tell, &mut Retry::default()).await;
+    let ended = receive(contexts, &identity, &tell).await;
     (ended.to_string(), events.into_inner().unwrap(), identity)
 }
 
