@@ -12,12 +12,6 @@ use crate::representation::is_spent;
 use crate::schema::original;
 use crate::strict::{Document, Index};
 
-/// A violation and where it belongs in the document, so that a list can follow the document.
-struct Placed {
-    at: Index,
-    violation: Violation,
-}
-
 /// The violations of a document in its own order, then by schema path, at most `limit`, and
 /// whether there are more.
 pub(crate) fn violations<'i>(
@@ -25,54 +19,97 @@ pub(crate) fn violations<'i>(
     document: &Document<'_>,
     limit: usize,
 ) -> (Vec<Violation>, bool) {
-    let mut list = Vec::new();
+    let mut listing = Listing { document, limit, found: Vec::new() };
     for error in errors {
-        collect(&error, &mut list);
+        listing.add(&error);
     }
-    let mut placed: Vec<Placed> = list
-        .into_iter()
-        .map(|violation| Placed { at: document.find(&violation.instance_path).unwrap_or(0), violation })
-        .collect();
-    placed.sort_by(|a, b| (a.at, a.key()).cmp(&(b.at, b.key())));
-    placed.dedup_by(|a, b| a.at == b.at && a.violation == b.violation);
-    let truncated = placed.len() > limit;
-    placed.truncate(limit);
-    let shown = placed
-        .into_iter()
-        .map(|placed| Violation { instance_path: pointer::shown(&placed.violation.instance_path), ..placed.violation });
-    (shown.collect(), truncated)
+    listing.finish()
+}
+
+/// Violations on their way to the list.
+struct Listing<'d> {
+    document: &'d Document<'d>,
+    limit: usize,
+    found: Vec<Violation>,
+}
+
+impl Listing<'_> {
+    /// Adds what an error says. Recursion follows the nesting of unions in the document.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "a new kind of error is one violation until someone says otherwise"
+    )]
+    fn add(&mut self, error: &ValidationError<'_>) {
+        if is_spent(error.instance()) {
+            return;
+        }
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+                // One more than is listed, so that the list knows that it is cut.
+                for key in unexpected.iter().take(self.limit.saturating_add(1)) {
+                    self.add_unexpected(error, keyword(error), key);
+                }
+            }
+            ValidationErrorKind::FalseSchema => self.add_false(error),
+            ValidationErrorKind::PropertyNames { error: name } => {
+                let key = name.instance().as_str().unwrap_or_default();
+                let path = pointer::join(error.instance_path().as_str(), key);
+                let message = format!("the key: {}", expectation::of(name));
+                self.found.push(violation(name, path, &message));
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                union::add(self, error, context);
+            }
+            _ => self.found.push(plain(error)),
+        }
+    }
+
+    /// `additionalProperties: false` without any properties, and `propertyNames: false`, come as
+    /// one false schema for the whole object: none of its members is allowed.
+    fn add_false(&mut self, error: &ValidationError<'_>) {
+        let keyword = match error.schema_path().as_str().rsplit('/').next() {
+            Some(keyword @ ("additionalProperties" | "propertyNames")) => keyword,
+            Some(_) | None => return self.found.push(plain(error)),
+        };
+        let document = self.document;
+        let object = document.find(error.instance_path().as_str()).unwrap_or(0);
+        for member in document.children(object).take(self.limit.saturating_add(1)) {
+            self.add_unexpected(error, keyword, document.key(member));
+        }
+    }
+
+    fn add_unexpected(&mut self, error: &ValidationError<'_>, keyword: &str, key: &str) {
+        let path = pointer::join(error.instance_path().as_str(), key);
+        let unexpected = violation(error, path, "not a member that the schema allows");
+        self.found.push(Violation { keyword: keyword.to_owned(), ..unexpected });
+    }
+
+    fn finish(self) -> (Vec<Violation>, bool) {
+        let place =
+            |violation: Violation| Placed { at: self.document.find(&violation.instance_path).unwrap_or(0), violation };
+        let mut placed: Vec<Placed> = self.found.into_iter().map(place).collect();
+        placed.sort_by(|a, b| (a.at, a.key()).cmp(&(b.at, b.key())));
+        placed.dedup_by(|a, b| a.at == b.at && a.violation == b.violation);
+        let truncated = placed.len() > self.limit;
+        placed.truncate(self.limit);
+        let shown = placed.into_iter().map(|placed| Violation {
+            instance_path: pointer::shown(&placed.violation.instance_path),
+            ..placed.violation
+        });
+        (shown.collect(), truncated)
+    }
+}
+
+/// A violation and where it belongs in the document, so that the list can follow the document.
+struct Placed {
+    at: Index,
+    violation: Violation,
 }
 
 impl Placed {
     fn key(&self) -> (&str, &str) {
         (&self.violation.schema_path, &self.violation.message)
-    }
-}
-
-/// Appends what an error says. Recursion follows the nesting of unions in the document.
-#[expect(clippy::wildcard_enum_match_arm, reason = "a new kind of error is one violation until someone says otherwise")]
-fn collect(error: &ValidationError<'_>, list: &mut Vec<Violation>) {
-    if is_spent(error.instance()) {
-        return;
-    }
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            for key in unexpected {
-                let path = pointer::join(error.instance_path().as_str(), key);
-                list.push(violation(error, path, "not a member that the schema allows"));
-            }
-        }
-        ValidationErrorKind::PropertyNames { error: name } => {
-            let key = name.instance().as_str().unwrap_or_default();
-            let path = pointer::join(error.instance_path().as_str(), key);
-            let message = format!("the key: {}", expectation::of(name));
-            list.push(violation(name, path, &message));
-        }
-        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-            union::collect(error, context, list);
-        }
-        _ => list.push(plain(error)),
     }
 }
 

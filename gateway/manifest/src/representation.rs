@@ -10,6 +10,10 @@ use serde_json::Value;
 use crate::meter::Meter;
 use crate::strict::{Document, Index, Number, Shape};
 
+/// What an error costs besides a step for each byte of its path, which it copies more than once.
+/// It keeps the errors of one document to some ten thousand.
+const STEPS_PER_ERROR: u64 = 128;
+
 /// Names this representation to the validator.
 pub(crate) struct Strict;
 
@@ -171,8 +175,7 @@ impl<'a> Node<'a, Strict> for Seen<'a> {
             Self::Key(key) => Cow::Owned(Value::String(key.to_owned())),
             Self::At(place) => {
                 let path = place.document.path_bytes(place.index);
-                // An error copies the path to its value several times.
-                let honest = place.meter.take(8 + u64::from(path) / 8);
+                let honest = place.meter.take(STEPS_PER_ERROR + u64::from(path));
                 Cow::Borrowed(if honest { &HONEST } else { &SPENT })
             }
         }

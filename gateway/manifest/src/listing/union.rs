@@ -8,25 +8,19 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
-use super::expectation;
+use super::{Listing, expectation};
 use crate::Violation;
 use crate::representation::is_spent;
 
-/// Appends what a failed union says.
-pub(super) fn collect(
-    union: &ValidationError<'_>,
-    branches: &[Vec<ValidationError<'static>>],
-    list: &mut Vec<Violation>,
-) {
+/// Adds what a failed union says.
+pub(super) fn add(listing: &mut Listing<'_>, union: &ValidationError<'_>, branches: &[Vec<ValidationError<'static>>]) {
     if let Some(violation) = wrong_type(union, branches).or_else(|| wrong_tag(union, branches)) {
-        list.push(violation);
+        listing.found.push(violation);
         return;
     }
-    list.push(super::plain(union));
-    if let Some(meant) = meant(union, branches) {
-        for error in meant {
-            super::collect(error, list);
-        }
+    listing.found.push(super::plain(union));
+    for error in meant(union, branches).into_iter().flatten() {
+        listing.add(error);
     }
 }
 
@@ -42,6 +36,9 @@ fn wrong_type(union: &ValidationError<'_>, branches: &[Vec<ValidationError<'stat
         if !types.contains(&name) {
             types.push(name);
         }
+    }
+    if types.iter().any(|name| name == "a number") {
+        types.retain(|name| name != "an integer");
     }
     let message = format!("expected {}", types.join(" or "));
     (!types.is_empty()).then(|| {

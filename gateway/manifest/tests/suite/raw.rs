@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 /// The elements of an array.
-pub fn elements(array: &str) -> Vec<&str> {
+pub(crate) fn elements(array: &str) -> Vec<&str> {
     let mut elements = Vec::new();
     let mut rest = array.trim().strip_prefix('[').unwrap().trim_start();
     while !rest.starts_with(']') {
@@ -15,7 +15,7 @@ pub fn elements(array: &str) -> Vec<&str> {
 }
 
 /// The members of an object.
-pub fn members(object: &str) -> Vec<(String, &str)> {
+pub(crate) fn members(object: &str) -> Vec<(String, &str)> {
     let mut members = Vec::new();
     let mut rest = object.trim().strip_prefix('{').unwrap().trim_start();
     while !rest.starts_with('}') {
@@ -29,13 +29,13 @@ pub fn members(object: &str) -> Vec<(String, &str)> {
 }
 
 /// One member of an object.
-pub fn member<'a>(object: &'a str, key: &str) -> &'a str {
+pub(crate) fn member<'a>(object: &'a str, key: &str) -> &'a str {
     let found = members(object).into_iter().find(|(name, _)| name == key);
     found.unwrap_or_else(|| panic!("no `{key}`")).1
 }
 
 /// What a string stands for.
-pub fn string(text: &str) -> String {
+pub(crate) fn string(text: &str) -> String {
     serde_json::from_str(text).unwrap()
 }
 
