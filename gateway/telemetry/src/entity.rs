@@ -57,14 +57,9 @@ impl Tenant {
     pub fn parse(name: &str) -> Result<Self, KeyError> {
         let name = normalised(name);
         if name.is_empty() || name.len() > MAX_TENANT_BYTES || name.chars().any(char::is_control) {
-            return Err(KeyError::Tenant(
-                name.chars().take(MAX_TENANT_BYTES).collect(),
-            ));
+            return Err(KeyError::Tenant(name.chars().take(MAX_TENANT_BYTES).collect()));
         }
-        Ok(Self {
-            namespace: Uuid::new_v5(&ROOT_NAMESPACE, name.as_bytes()),
-            name: name.into(),
-        })
+        Ok(Self { namespace: Uuid::new_v5(&ROOT_NAMESPACE, name.as_bytes()), name: name.into() })
     }
 
     /// The name, in NFC.
@@ -98,9 +93,7 @@ pub enum KeyError {
     #[error("a key of {0} bytes is too long, use at most 1048576")]
     TooLong(usize),
     /// Not a JSON scalar.
-    #[error(
-        "a key must be a JSON string, number, boolean or null, and the exponent of a number at most 18 digits"
-    )]
+    #[error("a key must be a JSON string, number, boolean or null, and the exponent of a number at most 18 digits")]
     NotAScalar,
     /// Not a tenant's name.
     #[error("`{0}` can't be a tenant, use 1 to 128 bytes without control characters")]
@@ -122,11 +115,7 @@ impl<'a> Key<'a> {
             return Err(KeyError::TooLong(text.len()));
         }
         let text = normalised(text);
-        if text.len() > MAX_KEY_BYTES {
-            Err(KeyError::TooLong(text.len()))
-        } else {
-            Ok(Self(Value::Text(text)))
-        }
+        if text.len() > MAX_KEY_BYTES { Err(KeyError::TooLong(text.len())) } else { Ok(Self(Value::Text(text))) }
     }
 
     /// The JSON text of a scalar, exactly as it stands in a document: `"a"`, `1.0`, `true`, `null`.
@@ -141,15 +130,12 @@ impl<'a> Key<'a> {
             "null" => Ok(Key::NULL),
             "true" => Ok(Key::from(true)),
             "false" => Ok(Key::from(false)),
-            string if string.starts_with('"') => {
-                let text: String =
-                    serde_json::from_str(string).map_err(|_| KeyError::NotAScalar)?;
+            string if string.starts_with('"') && string.ends_with('"') => {
+                let text: String = serde_json::from_str(string).map_err(|_| KeyError::NotAScalar)?;
                 let Key(value) = Key::text(&text)?;
                 Ok(Key(value.into_owned()))
             }
-            other => number::canonical(other)
-                .map(|decimal| Key(Value::Decimal(decimal)))
-                .ok_or(KeyError::NotAScalar),
+            other => number::canonical(other).map(|decimal| Key(Value::Decimal(decimal))).ok_or(KeyError::NotAScalar),
         }
     }
 }
@@ -208,11 +194,7 @@ pub fn entity_uuid(tenant: &Tenant, name: &[u8]) -> Uuid {
 }
 
 fn normalised(text: &str) -> Cow<'_, str> {
-    if is_nfc_quick(text.chars()) == IsNormalized::Yes {
-        Cow::Borrowed(text)
-    } else {
-        Cow::Owned(text.nfc().collect())
-    }
+    if is_nfc_quick(text.chars()) == IsNormalized::Yes { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 #[cfg(test)]

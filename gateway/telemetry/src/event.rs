@@ -62,6 +62,37 @@ impl Event {
             Self::CapabilityCall(event) => &event.label,
         }
     }
+
+    /// Bytes that the event takes outside of the queue: itself and its texts, for a bound on memory.
+    pub fn owned_bytes(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        match self {
+            Self::Exchange(event) => {
+                let ExchangeEvent { request_id, instance, method, subject, object, mode, label, policy, .. } = &**event;
+                let texts = [request_id, instance, method, subject, object, mode, label, policy];
+                size_of::<ExchangeEvent>() + texts.map(String::len).iter().sum::<usize>() + length(&event.reason)
+            }
+            Self::Decision(event) => {
+                let DecisionEvent { request_id, subject, object, mode, policy, label, .. } = &**event;
+                let DecisionEvent { current, object_label, clearance, rule, cause_request_id, cause_object, .. } =
+                    &**event;
+                let optional = [current, object_label, clearance, rule, cause_request_id, cause_object];
+                size_of::<DecisionEvent>()
+                    + [request_id, subject, object, mode, policy, label].map(String::len).iter().sum::<usize>()
+                    + optional.map(length).iter().sum::<usize>()
+                    + event.reasons.iter().map(|reason| size_of::<String>() + reason.len()).sum::<usize>()
+            }
+            Self::StreamEvent(event) => {
+                let StreamEvent { stream_id, event_type, event_id, label, .. } = &**event;
+                size_of::<StreamEvent>() + stream_id.len() + event_type.len() + length(event_id) + label.len()
+            }
+            Self::CapabilityCall(event) => {
+                let CapabilityCallEvent { request_id, capability, urn, digest, outcome, label, .. } = &**event;
+                let texts = [request_id, capability, urn, digest, label];
+                size_of::<CapabilityCallEvent>() + texts.map(String::len).iter().sum::<usize>() + outcome.len()
+            }
+        }
+    }
 }
 
 /// The kind of an event: a tag of metrics, and the index of its counter.
@@ -80,12 +111,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds, in the order of their counters.
-    pub const ALL: [Self; 4] = [
-        Self::Exchange,
-        Self::Decision,
-        Self::StreamEvent,
-        Self::CapabilityCall,
-    ];
+    pub const ALL: [Self; 4] = [Self::Exchange, Self::Decision, Self::StreamEvent, Self::CapabilityCall];
 
     /// The name in metrics, in the lake and in JSON.
     pub fn as_str(self) -> &'static str {

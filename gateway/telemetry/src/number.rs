@@ -32,9 +32,7 @@ pub(crate) fn canonical(text: &str) -> Option<String> {
     if significant.is_empty() {
         return Some("0".to_owned());
     }
-    let trailing_zeros = digits
-        .len()
-        .checked_sub(digits.trim_end_matches('0').len())?;
+    let trailing_zeros = digits.len().checked_sub(digits.trim_end_matches('0').len())?;
     let power = power_of_ten(exponent_digits)?
         .checked_add(i64::try_from(trailing_zeros).ok()?)?
         .checked_sub(i64::try_from(fraction.len()).ok()?)?;
@@ -61,16 +59,8 @@ fn power_of_ten(exponent: Option<(bool, &str)>) -> Option<i64> {
     if significant.len() > 18 {
         return None;
     }
-    let power: i64 = if significant.is_empty() {
-        0
-    } else {
-        significant.parse().ok()?
-    };
-    Some(if negative {
-        power.checked_neg()?
-    } else {
-        power
-    })
+    let power: i64 = if significant.is_empty() { 0 } else { significant.parse().ok()? };
+    Some(if negative { power.checked_neg()? } else { power })
 }
 
 #[cfg(test)]
@@ -82,36 +72,14 @@ mod tests {
     #[test]
     fn texts_of_one_number_are_one_decimal() {
         let rows: &[(&str, &[&str])] = &[
-            (
-                "1e0",
-                &[
-                    "1", "1.0", "1e0", "1E+0", "10e-1", "0.1e1", "1.000", "100e-2", "0.001e3",
-                ],
-            ),
-            (
-                "0",
-                &[
-                    "0",
-                    "-0",
-                    "0.0",
-                    "-0.000",
-                    "0e5",
-                    "-0E-7",
-                    "0e99999999999999999999999999",
-                ],
-            ),
+            ("1e0", &["1", "1.0", "1e0", "1E+0", "10e-1", "0.1e1", "1.000", "100e-2", "0.001e3"]),
+            ("0", &["0", "-0", "0.0", "-0.000", "0e5", "-0E-7", "0e99999999999999999999999999"]),
             ("1e2", &["100", "1e2", "100.0", "0.1e3"]),
             ("-15e-2", &["-0.15", "-0.150", "-15e-2", "-1.5E-1"]),
-            (
-                "18446744073709551616e0",
-                &["18446744073709551616", "18446744073709551616.0"],
-            ),
+            ("18446744073709551616e0", &["18446744073709551616", "18446744073709551616.0"]),
             ("18446744073709551615e0", &["18446744073709551615"]),
             ("1e400", &["1e400", "1E+400", "10e399", "1e0400"]),
-            (
-                "123456789012345678901234567890123456789e-5",
-                &["1234567890123456789012345678901234.56789"],
-            ),
+            ("123456789012345678901234567890123456789e-5", &["1234567890123456789012345678901234.56789"]),
             ("1e999999999999999999", &["1e999999999999999999"]),
             ("1e-999999999999999999", &["1e-999999999999999999"]),
         ];

@@ -22,13 +22,7 @@ use crate::event::{Event, EventKind};
 pub fn channel(capacity: usize) -> (EventSender, EventReceiver) {
     let (sender, receiver) = sync_channel(capacity.max(1));
     let counts = Arc::new(Counts::default());
-    (
-        EventSender {
-            sender,
-            counts: Arc::clone(&counts),
-        },
-        EventReceiver { receiver, counts },
-    )
+    (EventSender { sender, counts: Arc::clone(&counts) }, EventReceiver { receiver, counts })
 }
 
 #[derive(Default)]
@@ -63,9 +57,7 @@ impl Counts {
 }
 
 fn read(counters: &[AtomicU64; 4]) -> [u64; 4] {
-    counters
-        .each_ref()
-        .map(|counter| counter.load(Ordering::Acquire))
+    counters.each_ref().map(|counter| counter.load(Ordering::Acquire))
 }
 
 /// The counts of a queue at one moment.

@@ -59,14 +59,8 @@ pub enum Table {
 
 impl Table {
     /// All tables, in the order of their counters.
-    pub const ALL: [Self; 6] = [
-        Self::Events,
-        Self::Decisions,
-        Self::StreamTokens,
-        Self::CapabilityCalls,
-        Self::Entities,
-        Self::Quarantine,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Events, Self::Decisions, Self::StreamTokens, Self::CapabilityCalls, Self::Entities, Self::Quarantine];
 
     /// The name of its folder, in metrics and in SQL.
     pub fn as_str(self) -> &'static str {
@@ -127,14 +121,10 @@ impl SilverRow {
             Event::CapabilityCall(event) => ("", "", event.urn.as_str()),
             Event::StreamEvent(_) => ("", "", ""),
         };
-        [
-            ("subject", subject),
-            ("object", object),
-            ("capability", capability),
-        ]
-        .into_iter()
-        .filter(|(_, name)| !name.is_empty())
-        .map(|(kind, name)| Seen { kind, name })
+        [("subject", subject), ("object", object), ("capability", capability)]
+            .into_iter()
+            .filter(|(_, name)| !name.is_empty())
+            .map(|(kind, name)| Seen { kind, name })
     }
 }
 
@@ -155,11 +145,7 @@ impl Seen<'_> {
     /// # Errors
     /// [`KeyError::TooLong`], which a name out of a [`SilverRow`] never is.
     pub fn identity(&self) -> Result<Box<[u8]>, KeyError> {
-        identity([
-            Key::text("entity"),
-            Key::text(self.kind),
-            Key::text(self.name),
-        ])
+        identity([Key::text("entity"), Key::text(self.kind), Key::text(self.name)])
     }
 }
 
@@ -190,19 +176,12 @@ impl Quarantined {
         let keys = [
             Key::text("quarantine"),
             Key::text(event.kind().as_str()),
-            Key::text(
-                request_id
-                    .get(..request_id.floor_char_boundary(MAX_TEXT_BYTES))
-                    .unwrap_or_default(),
-            ),
+            Key::text(request_id.get(..request_id.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default()),
             Ok(Key::from(event.at().0)),
             Key::text(self.why.code()),
             Key::text(&json),
         ];
-        write_name(
-            keys.into_iter().map(|key| key.unwrap_or(Key::MISSING)),
-            &mut name,
-        );
+        write_name(keys.into_iter().map(|key| key.unwrap_or(Key::MISSING)), &mut name);
         name.into()
     }
 
@@ -224,9 +203,7 @@ impl Quarantined {
 /// # Errors
 /// The record with the reason, if it can't be a row.
 pub fn refine(record: BronzeRecord) -> Result<SilverRow, Box<Quarantined>> {
-    match check::event(&record.event)
-        .and_then(|()| name_of(&record.event).map_err(|_| Why::TextTooLong))
-    {
+    match check::event(&record.event).and_then(|()| name_of(&record.event).map_err(|_| Why::TextTooLong)) {
         Ok(name) => Ok(SilverRow { record, name }),
         Err(why) => Err(Box::new(Quarantined { why, record })),
     }
@@ -239,15 +216,7 @@ fn name_of(event: &Event) -> Result<Box<[u8]>, KeyError> {
             identity([Key::text("exchange"), Key::text(request_id)])
         }
         Event::Decision(event) => {
-            let DecisionEvent {
-                request_id,
-                point,
-                subject,
-                object,
-                mode,
-                at,
-                ..
-            } = &**event;
+            let DecisionEvent { request_id, point, subject, object, mode, at, .. } = &**event;
             identity([
                 Key::text("decision"),
                 Key::text(request_id),
@@ -259,35 +228,17 @@ fn name_of(event: &Event) -> Result<Box<[u8]>, KeyError> {
             ])
         }
         Event::StreamEvent(event) => {
-            let StreamEvent {
-                stream_id, offset, ..
-            } = &**event;
-            identity([
-                Key::text("stream"),
-                Key::text(stream_id),
-                Ok(Key::from(*offset)),
-            ])
+            let StreamEvent { stream_id, offset, .. } = &**event;
+            identity([Key::text("stream"), Key::text(stream_id), Ok(Key::from(*offset))])
         }
         Event::CapabilityCall(event) => {
-            let CapabilityCallEvent {
-                request_id,
-                urn,
-                at,
-                ..
-            } = &**event;
-            identity([
-                Key::text("capability_call"),
-                Key::text(request_id),
-                Key::text(urn),
-                Ok(Key::from(at.0)),
-            ])
+            let CapabilityCallEvent { request_id, urn, at, .. } = &**event;
+            identity([Key::text("capability_call"), Key::text(request_id), Key::text(urn), Ok(Key::from(at.0))])
         }
     }
 }
 
-fn identity<'a>(
-    keys: impl IntoIterator<Item = Result<Key<'a>, KeyError>>,
-) -> Result<Box<[u8]>, KeyError> {
+fn identity<'a>(keys: impl IntoIterator<Item = Result<Key<'a>, KeyError>>) -> Result<Box<[u8]>, KeyError> {
     let mut name = Vec::with_capacity(64);
     for key in keys {
         write_name([key?], &mut name);

@@ -31,10 +31,7 @@ pub struct SseLimits {
 
 impl Default for SseLimits {
     fn default() -> Self {
-        Self {
-            line_bytes: 64 * 1024,
-            data_bytes: 1024 * 1024,
-        }
+        Self { line_bytes: 64 * 1024, data_bytes: 1024 * 1024 }
     }
 }
 
@@ -92,10 +89,7 @@ impl SseParser {
     /// A parser at the beginning of a stream.
     pub fn new(limits: SseLimits) -> Self {
         Self {
-            limits: SseLimits {
-                line_bytes: limits.line_bytes.max(64),
-                ..limits
-            },
+            limits: SseLimits { line_bytes: limits.line_bytes.max(64), ..limits },
             line: Vec::new(),
             line_length: 0,
             at_first_line: true,
@@ -114,9 +108,7 @@ impl SseParser {
             self.after_carriage_return = false;
             rest = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
-        while let Some((line, end, after)) =
-            memchr2(b'\n', b'\r', rest).and_then(|at| split_at_byte(rest, at))
-        {
+        while let Some((line, end, after)) = memchr2(b'\n', b'\r', rest).and_then(|at| split_at_byte(rest, at)) {
             self.end_line(line, &mut on_event);
             rest = after;
             if end == b'\r' {
@@ -148,52 +140,29 @@ impl SseParser {
     fn end_line(&mut self, end_part: &[u8], on_event: &mut impl FnMut(SseEvent<'_>)) {
         if self.line_length == 0 {
             let kept = first(end_part, self.limits.line_bytes);
-            self.interpret(
-                &Line {
-                    kept,
-                    length: length(end_part),
-                },
-                on_event,
-            );
+            self.interpret(&Line { kept, length: length(end_part) }, on_event);
             return;
         }
         self.keep(end_part);
         let kept = std::mem::take(&mut self.line);
         let length = std::mem::take(&mut self.line_length);
-        self.interpret(
-            &Line {
-                kept: &kept,
-                length,
-            },
-            on_event,
-        );
+        self.interpret(&Line { kept: &kept, length }, on_event);
         self.line = kept; // its memory serves the next line
         self.line.clear();
     }
 
     fn interpret(&mut self, line: &Line<'_>, on_event: &mut impl FnMut(SseEvent<'_>)) {
-        let line = if std::mem::take(&mut self.at_first_line) {
-            line.without_byte_order_mark()
-        } else {
-            line.part(0)
-        };
+        let line = if std::mem::take(&mut self.at_first_line) { line.without_byte_order_mark() } else { line.part(0) };
         if line.length == 0 {
             return self.dispatch(on_event);
         }
         let colon = memchr::memchr(b':', line.kept);
         let name = first(line.kept, colon.unwrap_or(line.kept.len()));
         let value = match colon {
-            None => Line {
-                kept: &[],
-                length: 0,
-            },
+            None => Line { kept: &[], length: 0 },
             Some(at) => {
                 let value = line.part(at.saturating_add(1));
-                if value.kept.first() == Some(&b' ') {
-                    value.part(1)
-                } else {
-                    value
-                }
+                if value.kept.first() == Some(&b' ') { value.part(1) } else { value }
             }
         };
         match name {
@@ -202,9 +171,7 @@ impl SseParser {
             b"id" if value.is_whole() && memchr::memchr(0, value.kept).is_none() => {
                 value.kept.clone_into(&mut self.last_event_id);
             }
-            b"retry" if value.is_whole() => {
-                self.retry_ms = milliseconds(value.kept).or(self.retry_ms)
-            }
+            b"retry" if value.is_whole() => self.retry_ms = milliseconds(value.kept).or(self.retry_ms),
             _ => {} // a comment, an unknown field, or a value that can't be used
         }
     }
@@ -240,11 +207,7 @@ impl Pending {
 
     fn append(&mut self, kept: &[u8], length_of_all: u64, limit: usize) {
         // What comes after a gap would not be the beginning any more.
-        let room = if self.truncated {
-            0
-        } else {
-            limit.saturating_sub(self.data.len())
-        };
+        let room = if self.truncated { 0 } else { limit.saturating_sub(self.data.len()) };
         let part = first(kept, room);
         self.data.extend_from_slice(part);
         self.data_bytes = self.data_bytes.saturating_add(length_of_all);
@@ -265,20 +228,11 @@ impl<'a> Line<'a> {
     fn part(&self, skip: usize) -> Line<'a> {
         let kept = self.kept.get(skip..).unwrap_or_default();
         let skipped = self.kept.len().saturating_sub(kept.len());
-        Line {
-            kept,
-            length: self
-                .length
-                .saturating_sub(u64::try_from(skipped).unwrap_or(u64::MAX)),
-        }
+        Line { kept, length: self.length.saturating_sub(u64::try_from(skipped).unwrap_or(u64::MAX)) }
     }
 
     fn without_byte_order_mark(&self) -> Line<'a> {
-        if self.kept.starts_with(BYTE_ORDER_MARK) {
-            self.part(BYTE_ORDER_MARK.len())
-        } else {
-            self.part(0)
-        }
+        if self.kept.starts_with(BYTE_ORDER_MARK) { self.part(BYTE_ORDER_MARK.len()) } else { self.part(0) }
     }
 
     fn is_whole(&self) -> bool {

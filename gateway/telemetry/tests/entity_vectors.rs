@@ -1,9 +1,5 @@
 //! The identity of rows against vectors that others made: `vectors/make_entity.py`, and Python's `uuid.uuid5`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and reads its vectors"
-)]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and reads its vectors")]
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -31,25 +27,14 @@ fn names_and_uuids_are_those_of_the_python_script() {
         for vector in group.as_array().unwrap() {
             let why = text(vector, "why");
             let tenant = Tenant::parse(text(vector, "tenant")).unwrap();
-            assert_eq!(
-                tenant.namespace().to_string(),
-                text(vector, "namespace"),
-                "{why}"
-            );
+            assert_eq!(tenant.namespace().to_string(), text(vector, "namespace"), "{why}");
             let keys = vector.get("keys").unwrap().as_array().unwrap();
-            let keys = keys.iter().map(|key| {
-                key.as_str()
-                    .map_or(Key::MISSING, |json| Key::json(json).unwrap())
-            });
+            let keys = keys.iter().map(|key| key.as_str().map_or(Key::MISSING, |json| Key::json(json).unwrap()));
             let mut name = Vec::new();
             write_name(keys, &mut name);
             let hex: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, text(vector, "name_hex"), "{why}");
-            assert_eq!(
-                entity_uuid(&tenant, &name).to_string(),
-                text(vector, "entity_uuid"),
-                "{why}"
-            );
+            assert_eq!(entity_uuid(&tenant, &name).to_string(), text(vector, "entity_uuid"), "{why}");
             of_group.insert(entity_uuid(&tenant, &name));
         }
         assert_eq!(of_group.len(), 1, "a group has one UUID: {group}");
@@ -61,8 +46,7 @@ fn names_and_uuids_are_those_of_the_python_script() {
 
 #[test]
 fn uuid5_is_that_of_python() {
-    let path =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/facts/uuid5-vectors.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/facts/uuid5-vectors.json");
     if !path.exists() {
         eprintln!(
             "skipped: the vectors of Python's uuid5 are not beside this checkout (../shared/facts/uuid5-vectors.json)"
@@ -75,11 +59,6 @@ fn uuid5_is_that_of_python() {
     for vector in vectors {
         let namespace = Uuid::parse_str(text(vector, "namespace")).unwrap();
         let uuid = Uuid::new_v5(&namespace, text(vector, "name").as_bytes());
-        assert_eq!(
-            uuid.to_string(),
-            text(vector, "uuid5"),
-            "{}",
-            text(vector, "why")
-        );
+        assert_eq!(uuid.to_string(), text(vector, "uuid5"), "{}", text(vector, "why"));
     }
 }

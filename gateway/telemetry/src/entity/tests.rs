@@ -1,8 +1,6 @@
 use proptest::prelude::*;
 
-use super::{
-    Key, KeyError, MAX_KEY_BYTES, MAX_TENANT_BYTES, ROOT_NAMESPACE, Tenant, entity_uuid, write_name,
-};
+use super::{Key, KeyError, MAX_KEY_BYTES, MAX_TENANT_BYTES, ROOT_NAMESPACE, Tenant, entity_uuid, write_name};
 
 fn name<'a>(keys: impl IntoIterator<Item = Key<'a>>) -> Vec<u8> {
     let mut name = Vec::new();
@@ -16,49 +14,22 @@ fn text(text: &str) -> Key<'_> {
 
 #[test]
 fn a_name_is_tag_length_and_bytes() {
-    let keys = [
-        text("ab"),
-        Key::from(150),
-        Key::from(true),
-        Key::NULL,
-        Key::MISSING,
-    ];
-    assert_eq!(
-        name(keys),
-        b"s\0\0\0\x02abd\0\0\0\x0415e1b\0\0\0\x01\x01n\0\0\0\0m\0\0\0\0"
-    );
+    let keys = [text("ab"), Key::from(150), Key::from(true), Key::NULL, Key::MISSING];
+    assert_eq!(name(keys), b"s\0\0\0\x02abd\0\0\0\x0415e1b\0\0\0\x01\x01n\0\0\0\0m\0\0\0\0");
 }
 
 #[test]
 fn the_root_is_what_it_says() {
-    assert_eq!(
-        ROOT_NAMESPACE,
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_DNS, b"coreason.local")
-    );
+    assert_eq!(ROOT_NAMESPACE, uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_DNS, b"coreason.local"));
 }
 
 #[test]
 fn a_tenant_has_a_name_of_1_to_128_bytes_without_control_characters() {
-    for good in [
-        "a",
-        "demo",
-        "K\u{fc}che 7",
-        &"t".repeat(MAX_TENANT_BYTES - 1),
-        &"t".repeat(MAX_TENANT_BYTES),
-    ] {
+    for good in ["a", "demo", "K\u{fc}che 7", &"t".repeat(MAX_TENANT_BYTES - 1), &"t".repeat(MAX_TENANT_BYTES)] {
         assert_eq!(Tenant::parse(good).unwrap().as_str(), good);
     }
-    for bad in [
-        "",
-        "a\0b",
-        "a\nb",
-        "\u{85}",
-        &"t".repeat(MAX_TENANT_BYTES + 1),
-    ] {
-        assert!(
-            matches!(Tenant::parse(bad), Err(KeyError::Tenant(_))),
-            "{bad:?}"
-        );
+    for bad in ["", "a\0b", "a\nb", "\u{85}", &"t".repeat(MAX_TENANT_BYTES + 1)] {
+        assert!(matches!(Tenant::parse(bad), Err(KeyError::Tenant(_))), "{bad:?}");
     }
 }
 
@@ -67,10 +38,7 @@ fn a_key_has_a_limit() {
     let most = "a".repeat(MAX_KEY_BYTES);
     assert!(Key::text(&most[1..]).is_ok());
     assert!(Key::text(&most).is_ok());
-    assert_eq!(
-        Key::text(&format!("{most}a")),
-        Err(KeyError::TooLong(MAX_KEY_BYTES + 1))
-    );
+    assert_eq!(Key::text(&format!("{most}a")), Err(KeyError::TooLong(MAX_KEY_BYTES + 1)));
     // Normalising can make a text longer: U+1D15E becomes two characters of four bytes each.
     let grows = "\u{1D15E}".repeat(MAX_KEY_BYTES / 4);
     assert_eq!(Key::text(&grows), Err(KeyError::TooLong(MAX_KEY_BYTES * 2)));
@@ -78,19 +46,7 @@ fn a_key_has_a_limit() {
 
 #[test]
 fn only_scalars_are_keys() {
-    for json in [
-        "[]",
-        "{}",
-        "[1]",
-        "\"a",
-        "tru",
-        "TRUE",
-        "",
-        "\"a\" ",
-        " 1",
-        "NaN",
-        "\"\\ud800\"",
-    ] {
+    for json in ["[]", "{}", "[1]", "\"a", "tru", "TRUE", "", "\"a\" ", " 1", "NaN", "\"\\ud800\""] {
         assert_eq!(Key::json(json), Err(KeyError::NotAScalar), "{json}");
     }
 }

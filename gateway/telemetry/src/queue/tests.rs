@@ -52,10 +52,7 @@ fn a_full_queue_drops_and_counts_by_kind() {
             assert_eq!(receiver.try_recv(), Ok(stream_event(offset)));
         }
         assert_eq!(receiver.try_recv(), Err(Nothing::Yet));
-        assert!(
-            sender.offer(call()),
-            "a place that was freed is taken again"
-        );
+        assert!(sender.offer(call()), "a place that was freed is taken again");
         assert_eq!(receiver.reading().taken(), places);
     }
 }
@@ -97,15 +94,10 @@ fn closing_amid_offers_leaves_none_behind() {
     let threads: Vec<_> = (0..SENDERS)
         .map(|_| {
             let (sender, start) = (sender.clone(), Arc::clone(&start));
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "the test needs senders that run at the same time"
-            )]
+            #[expect(clippy::disallowed_methods, reason = "the test needs senders that run at the same time")]
             std::thread::spawn(move || {
                 start.wait();
-                (0..OFFERS)
-                    .filter(|offset| sender.offer(stream_event(*offset)))
-                    .count() as u64
+                (0..OFFERS).filter(|offset| sender.offer(stream_event(*offset))).count() as u64
             })
         })
         .collect();
@@ -120,16 +112,10 @@ fn closing_amid_offers_leaves_none_behind() {
     while receiver.try_recv().is_ok() {
         taken += 1;
     }
-    let accepted: u64 = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .sum();
+    let accepted: u64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
     let reading = sender.reading();
     assert_eq!(reading.accepted(EventKind::StreamEvent), accepted);
     assert_eq!(reading.taken(), accepted);
     assert_eq!(taken, accepted);
-    assert_eq!(
-        reading.dropped(EventKind::StreamEvent),
-        SENDERS * OFFERS - accepted
-    );
+    assert_eq!(reading.dropped(EventKind::StreamEvent), SENDERS * OFFERS - accepted);
 }

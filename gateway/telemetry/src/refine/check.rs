@@ -67,56 +67,17 @@ pub(super) fn event(event: &Event) -> Result<(), Why> {
 }
 
 fn exchange(event: &ExchangeEvent) -> Result<(), Why> {
-    let ExchangeEvent {
-        request_id,
-        instance,
-        method,
-        subject,
-        object,
-        mode,
-        reason,
-        policy,
-        ..
-    } = event;
+    let ExchangeEvent { request_id, instance, method, subject, object, mode, reason, policy, .. } = event;
     texts([request_id, instance, method, subject, object, mode, policy])?;
     texts(reason)?;
-    require(
-        event.status == 0 || (100..=999).contains(&event.status),
-        Why::StatusOutOfRange,
-    )
+    require(event.status == 0 || (100..=999).contains(&event.status), Why::StatusOutOfRange)
 }
 
 fn decision(event: &DecisionEvent) -> Result<(), Why> {
-    let DecisionEvent {
-        request_id,
-        subject,
-        object,
-        mode,
-        policy,
-        ..
-    } = event;
+    let DecisionEvent { request_id, subject, object, mode, policy, .. } = event;
     texts([request_id, subject, object, mode, policy])?;
-    let DecisionEvent {
-        current,
-        object_label,
-        clearance,
-        rule,
-        cause_request_id,
-        cause_object,
-        ..
-    } = event;
-    texts(
-        [
-            current,
-            object_label,
-            clearance,
-            rule,
-            cause_request_id,
-            cause_object,
-        ]
-        .into_iter()
-        .flatten(),
-    )?;
+    let DecisionEvent { current, object_label, clearance, rule, cause_request_id, cause_object, .. } = event;
+    texts([current, object_label, clearance, rule, cause_request_id, cause_object].into_iter().flatten())?;
     texts(&event.reasons)?;
     require(event.reasons.len() <= MAX_REASONS, Why::TextTooLong)?;
     require(event.cause_at.is_none_or(is_time), Why::TimeOutOfRange)?;
@@ -129,23 +90,13 @@ fn stream_event(event: &StreamEvent) -> Result<(), Why> {
 }
 
 fn capability_call(event: &CapabilityCallEvent) -> Result<(), Why> {
-    let CapabilityCallEvent {
-        request_id,
-        capability,
-        urn,
-        digest,
-        outcome,
-        ..
-    } = event;
+    let CapabilityCallEvent { request_id, capability, urn, digest, outcome, .. } = event;
     texts([request_id, capability, urn, digest])?;
     require(outcome.len() <= MAX_TEXT_BYTES, Why::TextTooLong)
 }
 
 fn texts<'a>(texts: impl IntoIterator<Item = &'a String>) -> Result<(), Why> {
-    require(
-        texts.into_iter().all(|text| text.len() <= MAX_TEXT_BYTES),
-        Why::TextTooLong,
-    )
+    require(texts.into_iter().all(|text| text.len() <= MAX_TEXT_BYTES), Why::TextTooLong)
 }
 
 fn require(holds: bool, why: Why) -> Result<(), Why> {
@@ -167,8 +118,7 @@ pub(super) fn is_label(text: &str) -> bool {
     };
     is_name(level)
         && categories.is_none_or(|categories| {
-            categories.split(',').all(is_name)
-                && categories.split(',').is_sorted_by(|one, next| one < next)
+            categories.split(',').all(is_name) && categories.split(',').is_sorted_by(|one, next| one < next)
         })
 }
 
