@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,7 +29,10 @@ pub struct Audit {
 }
 
 /// Joins the writer at the end, so that what was accepted is on disk.
-pub struct AuditWriter(Option<JoinHandle<()>>);
+pub struct AuditWriter {
+    thread: JoinHandle<()>,
+    closing: Arc<AtomicBool>,
+}
 
 impl Audit {
     /// No audit log: the config names none.
@@ -47,11 +50,12 @@ impl Audit {
         let out = OpenOptions::new().append(true).create(true).mode(0o600).open(file)?;
         let (sender, receiver) = sync_channel(QUEUE);
         let dropped = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&dropped);
+        let closing = Arc::new(AtomicBool::new(false));
+        let (counter, stop) = (Arc::clone(&dropped), Arc::clone(&closing));
         let thread = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || write_all(&receiver, BufWriter::new(out), &counter))?;
-        Ok((Self { queue: Some(sender), dropped }, AuditWriter(Some(thread))))
+            .spawn(move || write_all(&receiver, BufWriter::new(out), &counter, &stop))?;
+        Ok((Self { queue: Some(sender), dropped }, AuditWriter { thread, closing }))
     }
 
     /// Queues one record; never blocks.
@@ -71,18 +75,21 @@ impl Audit {
 }
 
 impl AuditWriter {
-    /// Waits until all is written. Every [`Audit`] must be dropped before, or it waits at most for
-    /// the next flush.
-    pub fn close(mut self) {
-        if let Some(thread) = self.0.take()
-            && thread.join().is_err()
-        {
+    /// Returns once all that was queued before is written.
+    pub fn close(self) {
+        self.closing.store(true, Ordering::Release);
+        if self.thread.join().is_err() {
             log::error!("the audit writer failed; see the log above");
         }
     }
 }
 
-fn write_all(records: &Receiver<Value>, mut out: BufWriter<std::fs::File>, dropped: &AtomicU64) {
+fn write_all(
+    records: &Receiver<Value>,
+    mut out: BufWriter<std::fs::File>,
+    dropped: &AtomicU64,
+    closing: &AtomicBool,
+) {
     let mut told = 0;
     loop {
         let received = records.recv_timeout(FLUSH);
@@ -105,7 +112,9 @@ fn write_all(records: &Receiver<Value>, mut out: BufWriter<std::fs::File>, dropp
             dropped.fetch_add(1, Ordering::Relaxed);
             log::error!("audit record not written: {error}; check the disk of the audit file");
         }
-        if received == Err(RecvTimeoutError::Disconnected) {
+        // The queue was found empty, so what came before `close` is written.
+        let empty = received == Err(RecvTimeoutError::Timeout);
+        if received == Err(RecvTimeoutError::Disconnected) || (empty && closing.load(Ordering::Acquire)) {
             return;
         }
     }

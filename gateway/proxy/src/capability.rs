@@ -90,7 +90,7 @@ pub(crate) async fn execute(core: &Core, session: &mut Session, ctx: &mut Contex
     };
     core.metrics.capability_calls.with_label_values(&[code]).inc();
     let policy = Arc::clone(&ctx.snapshot.policy);
-    core.events.offer(Event::CapabilityCall(Box::new(CapabilityCallEvent {
+    core.tell(|| Event::CapabilityCall(Box::new(CapabilityCallEvent {
         request_id: ctx.exchange.request_id.clone(),
         at: ctx.exchange.at,
         capability: capability.name.to_string(),

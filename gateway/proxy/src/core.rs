@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use bellgate_manifest::Limits as BodyLimits;
 use bellgate_policy::{SpiffeId, Timestamp};
 use bellgate_spire::Identity;
-use bellgate_telemetry::EventSender;
+use bellgate_telemetry::{Event, EventSender};
 use bellgate_watermark::Watermark;
 
 use crate::append::AppendQueue;
@@ -109,8 +109,8 @@ pub struct Core {
     pub limits: Limits,
     /// Counters.
     pub metrics: Metrics,
-    /// The queue before the lake.
-    pub events: EventSender,
+    /// The queue before the lake; `None` where the config has no lake.
+    pub events: Option<EventSender>,
     /// The audit log.
     pub audit: Audit,
 }
@@ -120,5 +120,12 @@ impl Core {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         bellgate_spire::wall_clock()
+    }
+
+    /// Queues an event for the lake; never waits. What does not fit is counted by the queue.
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &self.events {
+            events.offer(event());
+        }
     }
 }

@@ -85,7 +85,7 @@ impl Exchange {
         self.label = Some(self.label.as_ref().map_or_else(|| label.clone(), |own| own.join(&label)));
         let text = |label: &Option<SecurityLabel>| label.as_ref().map(|label| lattice.text(label));
         let at = core.now();
-        let event = DecisionEvent {
+        let event = || DecisionEvent {
             request_id: self.request_id.clone(),
             point,
             at,
@@ -104,8 +104,8 @@ impl Exchange {
             policy: policy.digest().to_owned(),
             label: lattice.text(&label),
         };
-        core.audit.record(|| json!({"kind": "decision", "listener": self.listener.as_str(), "decision": event}));
-        core.events.offer(Event::Decision(Box::new(event)));
+        core.audit.record(|| json!({"kind": "decision", "listener": self.listener.as_str(), "decision": event()}));
+        core.tell(|| Event::Decision(Box::new(event())));
     }
 
     /// The watermark rose: told in the audit log, counted.
@@ -145,7 +145,7 @@ impl Exchange {
             micros
         );
         let lattice = policy.lattice();
-        core.events.offer(Event::Exchange(Box::new(ExchangeEvent {
+        core.tell(|| Event::Exchange(Box::new(ExchangeEvent {
             request_id: std::mem::take(&mut self.request_id),
             instance: core.instance.clone(),
             at: self.at,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bellgate_spire::Readiness;
-use bellgate_telemetry::EventKind;
+use bellgate_telemetry::{EventKind, EventSender};
 use http::{Response, StatusCode, header};
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
@@ -54,11 +54,12 @@ impl Observe {
         }
         metrics.bundle_generation.set(i64::try_from(core.identity.bundles().generation()).unwrap_or(i64::MAX));
         metrics.ready.set(i64::from(readiness(core).is_ok()));
-        let reading = core.events.reading();
-        for (kind, seen) in EventKind::ALL.into_iter().zip(&self.dropped) {
-            let total = reading.dropped(kind);
-            let before = seen.swap(total, Ordering::Relaxed);
-            metrics.events_dropped.with_label_values(&[kind.as_str()]).inc_by(total.saturating_sub(before));
+        if let Some(reading) = core.events.as_ref().map(EventSender::reading) {
+            for (kind, seen) in EventKind::ALL.into_iter().zip(&self.dropped) {
+                let total = reading.dropped(kind);
+                let before = seen.swap(total, Ordering::Relaxed);
+                metrics.events_dropped.with_label_values(&[kind.as_str()]).inc_by(total.saturating_sub(before));
+            }
         }
         let total = core.audit.dropped();
         metrics.audit_dropped.inc_by(total.saturating_sub(self.audit_dropped.swap(total, Ordering::Relaxed)));

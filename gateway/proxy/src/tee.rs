@@ -35,7 +35,7 @@ impl Tee {
         let Self { parser, stream_id, label } = self;
         parser.push(chunk, |event| {
             core.metrics.stream_events.inc();
-            core.events.offer(Event::StreamEvent(Box::new(StreamEvent {
+            core.tell(|| Event::StreamEvent(Box::new(StreamEvent {
                 stream_id: stream_id.clone(),
                 offset: event.offset,
                 at,

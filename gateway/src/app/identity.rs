@@ -1,0 +1,77 @@
+//! Following the Workload API, and becoming the gateway of the workload that it names.
+
+use std::sync::Arc;
+
+use bellgate_proxy::core::{Core, Own};
+use bellgate_spire::{SourceEvent, follow_workload_api};
+use bellgate_watermark::{Missing, Startup, Watermark};
+use tokio::sync::watch;
+
+use crate::config::{Config, MissingState};
+
+/// Runs until told to stop. Until the first SVID, and whenever there is none, everything is refused.
+pub(crate) async fn follow(core: Arc<Core>, config: Config, stopped: watch::Receiver<bool>) {
+    let endpoint = config.identity.workload_api.clone();
+    let identity = core.identity.clone();
+    let tell = {
+        let core = Arc::clone(&core);
+        move |event| match event {
+            SourceEvent::Connected => log::info!("connected to the Workload API"),
+            SourceEvent::Updated { not_after, generation } => {
+                log::info!("SVID until {not_after}, trust bundles at generation {generation}");
+                become_gateway(&core, &config);
+            }
+            SourceEvent::BundleRefused { trust_domain, why } => {
+                log::warn!("the trust bundle of `{trust_domain}` is not used: {why}");
+            }
+            SourceEvent::Lost { why, retry_in } => {
+                log::warn!("Workload API: {why}; trying again in {} ms", retry_in.as_millis());
+            }
+        }
+    };
+    follow_workload_api(&endpoint, identity, tell, stopped).await;
+}
+
+/// Opens the watermark of the workload whose SVID this is; refuses to speak for another one.
+fn become_gateway(core: &Core, config: &Config) {
+    let Some(svid) = core.identity.svid() else { return };
+    if let Some(expected) = config.identity.id.as_ref().filter(|expected| **expected != svid.id) {
+        log::error!("the Workload API gave `{}`, and `identity.id` says `{}`", svid.id.as_str(), expected.as_str());
+        core.own.store(None);
+        return;
+    }
+    match core.own.load_full() {
+        Some(own) if own.id == svid.id => return,
+        Some(own) => {
+            log::error!("the Workload API now gives `{}`, this gateway speaks for `{}`; restart it", svid.id.as_str(), own.id.as_str());
+            core.own.store(None);
+            return;
+        }
+        None => {}
+    }
+    let snapshot = core.snapshot.load();
+    let Some(subject) = snapshot.policy.subject(&svid.id) else {
+        log::error!("the policy names no subject with the id `{}`; add it under `subjects`", svid.id.as_str());
+        return;
+    };
+    let missing = match config.state.missing {
+        MissingState::Floor => Missing::Floor,
+        MissingState::Clearance => Missing::Clearance,
+    };
+    match Watermark::open(&config.state.directory, subject, snapshot.policy.lattice(), missing) {
+        Ok((watermark, startup)) => {
+            let label = snapshot.policy.lattice().text(&watermark.reading().label);
+            match startup {
+                Startup::Restored => log::info!("`{}` starts where it was, at {label}", subject.name),
+                Startup::NewAtFloor => log::info!("`{}` is new and starts at its floor, {label}", subject.name),
+                Startup::MissingAtClearance => log::warn!(
+                    "no state of `{}` was found, so it starts at its clearance, {label}; `state.missing: floor` is for workloads that end with their state",
+                    subject.name
+                ),
+                Startup::DamagedAtTop(why) => log::error!("`{}` starts at the top, {label}: {why}", subject.name),
+            }
+            core.own.store(Some(Arc::new(Own { id: svid.id.clone(), watermark: Arc::new(watermark) })));
+        }
+        Err(error) => log::error!("{error}; everything is refused until this is mended and the gateway restarted"),
+    }
+}

@@ -1,0 +1,65 @@
+//! `bellgate demo`: the whole path on one machine, over real sockets, in one command.
+
+mod client;
+mod files;
+mod processes;
+mod report;
+mod story;
+mod tools;
+mod world;
+
+use std::process::ExitCode;
+
+use report::Report;
+use world::World;
+
+use crate::app;
+use crate::cli::exit;
+
+/// How to show it.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// End after the tour, with status 0 only if every step went as declared
+    #[arg(long)]
+    once: bool,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Starts everything, drives the story, and stays up until Ctrl-C.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    app::logging();
+    bellgate_spire::install_crypto_provider();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("bellgate demo: starting threads: {error}");
+            return ExitCode::from(exit::SYSTEM);
+        }
+    };
+    match runtime.block_on(tour(args)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bellgate demo: {error:#}");
+            ExitCode::from(exit::SYSTEM)
+        }
+    }
+}
+
+async fn tour(args: &Args) -> anyhow::Result<bool> {
+    let mut report = Report::new(args.json);
+    let world = World::start(&mut report).await?;
+    let outcome = tokio::select! {
+        outcome = story::tell(&world, &mut report) => outcome,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+    };
+    if outcome.is_ok() && !args.once {
+        report.stays_up(&world);
+        tokio::signal::ctrl_c().await?;
+    }
+    world.stop().await;
+    outcome?;
+    Ok(report.all_as_declared())
+}

@@ -1,0 +1,49 @@
+//! The commands, and the statuses they end with.
+
+mod check;
+mod demo;
+mod exit;
+mod manifest;
+// mod policy;
+mod registry;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A sidecar that keeps security labels on every flow between AI agents and their tools.
+#[derive(Parser)]
+#[command(name = "bellgate", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the gateway beside its workload
+    Run(run::Args),
+    /// See it all at work: an agent, three tools, their gateways, on this machine
+    Demo(demo::Args),
+    /// Read a config and everything that it names, and tell all mistakes at once
+    Check(check::Args),
+    /// Ask a policy what it would decide
+    // Policy(policy::Args),
+    /// Check documents against a JSON Schema as the gateway would
+    Manifest(manifest::Args),
+    /// Serve a folder of capabilities
+    Registry(registry::Args),
+}
+
+/// Parses the command line and runs the command.
+pub(crate) fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Check(args) => check::run(args),
+        // Command::Policy(args) => policy::run(args),
+        Command::Manifest(args) => manifest::run(args),
+        Command::Registry(args) => registry::run(args),
+    }
+}
