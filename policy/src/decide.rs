@@ -83,9 +83,7 @@ pub(crate) fn suppose(policy: &Policy, question: &Question<'_>) -> Verdict {
 /// that failed), together with all that [`decide`] would have refused. The caller is told the first in the order of report.
 #[must_use]
 pub fn refuse(policy: &Policy, question: &Question<'_>, reason: Reason) -> Denial {
-    let Weighed {
-        decision, reasons, ..
-    } = weigh(policy, question, Belief::AsPolicySays);
+    let Weighed { decision, reasons, .. } = weigh(policy, question, Belief::AsPolicySays);
     Denial::new(decision, reason, &reasons)
 }
 
@@ -112,18 +110,9 @@ struct Proven {
 }
 
 fn verdict(weighed: Weighed) -> Verdict {
-    let Weighed {
-        decision,
-        mut reasons,
-        proven,
-    } = weighed;
+    let Weighed { decision, mut reasons, proven } = weighed;
     match (reasons.pop(), proven) {
-        (None, Some(proven)) => Verdict::Permit(Permit::new(
-            decision,
-            proven.subject,
-            proven.object,
-            proven.current,
-        )),
+        (None, Some(proven)) => Verdict::Permit(Permit::new(decision, proven.subject, proven.object, proven.current)),
         (None, None) => Verdict::Denial(Denial::new(decision, Reason::NotGranted, &[])),
         (Some(reason), _) => Verdict::Denial(Denial::new(decision, reason, &reasons)),
     }
@@ -162,9 +151,7 @@ fn weigh(policy: &Policy, question: &Question<'_>, belief: Belief) -> Weighed {
         }
     }
 
-    let cause = reasons
-        .contains(&Reason::NoWriteDown)
-        .then(|| question.cause.clone());
+    let cause = reasons.contains(&Reason::NoWriteDown).then(|| question.cause.clone());
     let decision = Decision {
         subject: subject.id.shared(),
         object: asked_name(question.object),
@@ -177,18 +164,12 @@ fn weigh(policy: &Policy, question: &Question<'_>, belief: Belief) -> Weighed {
         policy: Arc::clone(&policy.digest),
     };
     let proven = match (object, standing.current) {
-        (Some(object), Some(current)) if reasons.is_empty() => Some(Proven {
-            subject: Arc::clone(subject),
-            object: Arc::clone(object),
-            current,
-        }),
+        (Some(object), Some(current)) if reasons.is_empty() => {
+            Some(Proven { subject: Arc::clone(subject), object: Arc::clone(object), current })
+        }
         _ => None,
     };
-    Weighed {
-        decision,
-        reasons,
-        proven,
-    }
+    Weighed { decision, reasons, proven }
 }
 
 /// A subject that the policy does not name hears so, whatever it asked for.
@@ -204,11 +185,7 @@ fn stranger(policy: &Policy, question: &Question<'_>) -> Weighed {
         cause: None,
         policy: Arc::clone(&policy.digest),
     };
-    Weighed {
-        decision,
-        reasons: SmallVec::from_slice(&[Reason::UnknownSubject]),
-        proven: None,
-    }
+    Weighed { decision, reasons: SmallVec::from_slice(&[Reason::UnknownSubject]), proven: None }
 }
 
 fn asked_name(object: Asked<'_>) -> Arc<str> {
@@ -226,19 +203,11 @@ struct Current {
 
 /// `granted`: only a caller with a grant gets the exception for `append`, so that the range check tells nobody else
 /// whether there is such a route.
-fn current_label(
-    subject: &Subject,
-    question: &Question<'_>,
-    belief: Belief,
-    granted: bool,
-) -> Current {
+fn current_label(subject: &Subject, question: &Question<'_>, belief: Belief, granted: bool) -> Current {
     let believed = subject.gateway || belief == Belief::Always;
     let within = |label: &SecurityLabel| subject.clearance.dominates(label);
     match question.standing {
-        Standing::Own {
-            watermark,
-            declared,
-        } => {
+        Standing::Own { watermark, declared } => {
             let own = subject.current(watermark);
             Current {
                 out_of_range: declared.is_some_and(|declared| !within(declared)),
@@ -248,18 +217,11 @@ fn current_label(
         Standing::Stated(stated) if believed => {
             let lowered_append = granted && question.mode == Mode::Append;
             let above_floor = stated.dominates(&subject.floor);
-            Current {
-                out_of_range: !above_floor || !(within(stated) || lowered_append),
-                current: Some(stated.clone()),
-            }
+            Current { out_of_range: !above_floor || !(within(stated) || lowered_append), current: Some(stated.clone()) }
         }
-        Standing::Stated(_) | Standing::Unstated => Current {
-            current: Some(subject.clearance.clone()),
-            out_of_range: false,
-        },
-        Standing::Unreadable => Current {
-            current: None,
-            out_of_range: true,
-        },
+        Standing::Stated(_) | Standing::Unstated => {
+            Current { current: Some(subject.clearance.clone()), out_of_range: false }
+        }
+        Standing::Unreadable => Current { current: None, out_of_range: true },
     }
 }

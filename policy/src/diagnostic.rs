@@ -28,13 +28,7 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            column,
-            message,
-            help,
-        } = self;
+        let Self { file, line, column, message, help } = self;
         write!(f, "{file}:{line}:{column}: {message}")?;
         match help {
             Some(help) => write!(f, "\n  help: {help}"),

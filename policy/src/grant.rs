@@ -56,14 +56,9 @@ impl Matrix {
         let mut matrix = Self::default();
         for grant in grants {
             for object in &grant.objects {
-                let rules = matrix
-                    .0
-                    .entry((grant.subject.index, object.index))
-                    .or_default();
+                let rules = matrix.0.entry((grant.subject.index, object.index)).or_default();
                 for (mode, _) in &grant.modes {
-                    rules
-                        .slot(*mode)
-                        .get_or_insert_with(|| Arc::clone(&grant.rule));
+                    rules.slot(*mode).get_or_insert_with(|| Arc::clone(&grant.rule));
                 }
             }
         }

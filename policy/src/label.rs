@@ -44,11 +44,7 @@ pub struct SecurityLabel {
 impl SecurityLabel {
     /// A label of `lattice` with the level of that index and no category.
     pub(crate) fn at_level(lattice: LatticeId, level: u8) -> Self {
-        Self {
-            lattice,
-            level,
-            categories: SmallVec::new(),
-        }
+        Self { lattice, level, categories: SmallVec::new() }
     }
 
     /// Adds a category by index. Answers whether it was new.
@@ -90,59 +86,35 @@ impl SecurityLabel {
             && self.lattice != LatticeId::NONE
             && self.level >= other.level
             && self.categories.len() >= other.categories.len()
-            && self
-                .categories
-                .iter()
-                .zip(&other.categories)
-                .all(|(mine, theirs)| theirs & !mine == 0)
+            && self.categories.iter().zip(&other.categories).all(|(mine, theirs)| theirs & !mine == 0)
     }
 
     /// The least label that dominates both. The join of labels of two lattices belongs to none: it dominates nothing and
     /// nothing dominates it.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        let (long, short) = if self.categories.len() >= other.categories.len() {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (long, short) = if self.categories.len() >= other.categories.len() { (self, other) } else { (other, self) };
         let mut categories = long.categories.clone();
         for (mine, theirs) in categories.iter_mut().zip(&short.categories) {
             *mine |= theirs;
         }
-        Self {
-            lattice: self.shared_lattice(other),
-            level: self.level.max(other.level),
-            categories,
-        }
+        Self { lattice: self.shared_lattice(other), level: self.level.max(other.level), categories }
     }
 
     /// The greatest label that both dominate. Of labels of two lattices, one that belongs to none, as for
     /// [`SecurityLabel::join`].
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {
-        let mut categories: SmallVec<[u64; 1]> = self
-            .categories
-            .iter()
-            .zip(&other.categories)
-            .map(|(mine, theirs)| mine & theirs)
-            .collect();
+        let mut categories: SmallVec<[u64; 1]> =
+            self.categories.iter().zip(&other.categories).map(|(mine, theirs)| mine & theirs).collect();
         while categories.last() == Some(&0) {
             categories.pop();
         }
-        Self {
-            lattice: self.shared_lattice(other),
-            level: self.level.min(other.level),
-            categories,
-        }
+        Self { lattice: self.shared_lattice(other), level: self.level.min(other.level), categories }
     }
 
     fn shared_lattice(&self, other: &Self) -> LatticeId {
-        if self.lattice == other.lattice {
-            self.lattice
-        } else {
-            LatticeId::NONE
-        }
+        if self.lattice == other.lattice { self.lattice } else { LatticeId::NONE }
     }
 }
 

@@ -99,9 +99,7 @@ impl LabelError {
     #[must_use]
     pub fn meant(&self) -> Option<&str> {
         match self {
-            Self::UnknownLevel { meant, .. } | Self::UnknownCategory { meant, .. } => {
-                meant.as_deref()
-            }
+            Self::UnknownLevel { meant, .. } | Self::UnknownCategory { meant, .. } => meant.as_deref(),
             Self::Empty { .. }
             | Self::TooLong(_)
             | Self::DuplicateCategory(_)
@@ -133,11 +131,7 @@ impl Lattice {
             return Err(LatticeError::Duplicate(twice));
         }
         let id = identify(&levels, &categories);
-        Ok(Self(Arc::new(Names {
-            id,
-            levels,
-            categories,
-        })))
+        Ok(Self(Arc::new(Names { id, levels, categories })))
     }
 
     /// Reads a label as a policy's author writes it: the categories in any order, each once.
@@ -157,9 +151,7 @@ impl Lattice {
             return Err(LabelError::TooLong(text.len()));
         }
         self.read(text, |before, category| match before {
-            Some(before) if before > category => {
-                Err(LabelError::NotSorted(self.category_name(category)))
-            }
+            Some(before) if before > category => Err(LabelError::NotSorted(self.category_name(category))),
             Some(_) | None => Ok(()),
         })
     }
@@ -193,15 +185,9 @@ impl Lattice {
             let example = levels.first().map(ToString::to_string).unwrap_or_default();
             return Err(LabelError::Empty { example });
         }
-        levels
-            .iter()
-            .position(|known| known.as_str() == level)
-            .and_then(|index| u8::try_from(index).ok())
-            .ok_or_else(|| LabelError::UnknownLevel {
-                given: shortened(level),
-                known: listed(levels),
-                meant: meant(level, levels),
-            })
+        levels.iter().position(|known| known.as_str() == level).and_then(|index| u8::try_from(index).ok()).ok_or_else(
+            || LabelError::UnknownLevel { given: shortened(level), known: listed(levels), meant: meant(level, levels) },
+        )
     }
 
     fn category_index(&self, text: &str, given: &str) -> Result<usize, LabelError> {
@@ -209,25 +195,19 @@ impl Lattice {
             return Err(LabelError::EmptyCategory(shortened(text)));
         }
         let categories = &self.0.categories;
-        categories
-            .binary_search_by(|known| known.as_str().cmp(given))
-            .map_err(|_| LabelError::UnknownCategory {
-                given: shortened(given),
-                known: if categories.is_empty() {
-                    String::from("the policy declares none")
-                } else {
-                    format!("the categories are {}", listed(categories))
-                },
-                meant: meant(given, categories),
-            })
+        categories.binary_search_by(|known| known.as_str().cmp(given)).map_err(|_| LabelError::UnknownCategory {
+            given: shortened(given),
+            known: if categories.is_empty() {
+                String::from("the policy declares none")
+            } else {
+                format!("the categories are {}", listed(categories))
+            },
+            meant: meant(given, categories),
+        })
     }
 
     fn category_name(&self, index: usize) -> String {
-        self.0
-            .categories
-            .get(index)
-            .map(ToString::to_string)
-            .unwrap_or_default()
+        self.0.categories.get(index).map(ToString::to_string).unwrap_or_default()
     }
 
     /// The canonical text of a label. One that belongs to another lattice has no text here and is written `?`, which no
@@ -240,10 +220,7 @@ impl Lattice {
         };
         let mut text = level.to_string();
         let mut separator = ':';
-        for name in label
-            .category_indices()
-            .filter_map(|index| self.0.categories.get(index))
-        {
+        for name in label.category_indices().filter_map(|index| self.0.categories.get(index)) {
             text.push(separator);
             text.push_str(name.as_str());
             separator = ',';
@@ -316,23 +293,14 @@ fn identify(levels: &[Name], categories: &[Name]) -> LatticeId {
             digest.update(separator);
         }
     }
-    let bits = digest
-        .finalize()
-        .iter()
-        .take(8)
-        .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+    let bits = digest.finalize().iter().take(8).fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
     LatticeId::from_digest(bits)
 }
 
 /// Names for a person: quoted, at most 16 of them.
 fn listed(names: &[Name]) -> String {
     const SHOWN: usize = 16;
-    let mut text = names
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let mut text = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
         text.push_str(&format!(" and {} more", names.len() - SHOWN));
     }

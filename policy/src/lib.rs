@@ -24,6 +24,7 @@ mod lattice;
 mod mode;
 mod name;
 mod object;
+pub mod offline;
 mod policy;
 mod reason;
 mod record;
@@ -40,9 +41,7 @@ pub use capability::{Capability, CapabilityLimits};
 pub use decide::{Asked, Question, Standing, decide, refuse};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use label::SecurityLabel;
-pub use lattice::{
-    LabelError, Lattice, LatticeError, MAX_CATEGORIES, MAX_LEVELS, MAX_WIRE_LABEL_BYTES,
-};
+pub use lattice::{LabelError, Lattice, LatticeError, MAX_CATEGORIES, MAX_LEVELS, MAX_WIRE_LABEL_BYTES};
 pub use mode::{Mode, UnknownMode};
 pub use name::{Name, NameError};
 pub use object::{Object, Server, Upstream};

@@ -44,10 +44,7 @@ impl Name {
             return Err(NameError::Empty);
         }
         if let Some(found) = text.chars().find(|c| !is_name_char(*c)) {
-            return Err(NameError::Character {
-                given: shortened(text),
-                found: found.escape_debug().to_string(),
-            });
+            return Err(NameError::Character { given: shortened(text), found: found.escape_debug().to_string() });
         }
         if text.len() > MAX_NAME_BYTES {
             return Err(NameError::TooLong(shortened(text)));
@@ -69,11 +66,7 @@ fn is_name_char(c: char) -> bool {
 /// What a message quotes of a text that somebody else wrote: at most 64 characters, control characters escaped.
 pub(crate) fn shortened(text: &str) -> String {
     const QUOTED: usize = 64;
-    let mut quoted: String = text
-        .chars()
-        .take(QUOTED)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut quoted: String = text.chars().take(QUOTED).flat_map(char::escape_debug).collect();
     if text.chars().nth(QUOTED).is_some() {
         quoted.push('…');
     }
@@ -114,10 +107,7 @@ mod tests {
     fn the_length_is_held_at_its_limit() {
         assert!(Name::new(&"a".repeat(31)).is_ok());
         assert!(Name::new(&"a".repeat(32)).is_ok());
-        assert!(matches!(
-            Name::new(&"a".repeat(33)),
-            Err(NameError::TooLong(_))
-        ));
+        assert!(matches!(Name::new(&"a".repeat(33)), Err(NameError::TooLong(_))));
         assert_eq!(Name::new(""), Err(NameError::Empty));
     }
 
@@ -126,21 +116,8 @@ mod tests {
         for good in ["a", "Z9", "a_b-c", "-", "_", "007", "true"] {
             assert_eq!(Name::new(good).unwrap().as_str(), good);
         }
-        for bad in [
-            "a b",
-            "a:b",
-            "a,b",
-            "ä",
-            "a/b",
-            "a.b",
-            "a\u{0}",
-            "\u{202e}a",
-            "*",
-        ] {
-            assert!(
-                matches!(Name::new(bad), Err(NameError::Character { .. })),
-                "{bad:?}"
-            );
+        for bad in ["a b", "a:b", "a,b", "ä", "a/b", "a.b", "a\u{0}", "\u{202e}a", "*"] {
+            assert!(matches!(Name::new(bad), Err(NameError::Character { .. })), "{bad:?}");
         }
     }
 

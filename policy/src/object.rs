@@ -51,10 +51,7 @@ pub struct Object {
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Object")
-            .field("name", &self.name)
-            .field("label", &self.label)
-            .finish_non_exhaustive()
+        f.debug_struct("Object").field("name", &self.name).field("label", &self.label).finish_non_exhaustive()
     }
 }
 

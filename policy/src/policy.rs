@@ -155,10 +155,7 @@ impl Policy {
             return Some(object);
         }
         // The unlabelled rest of an upstream of this policy shares the upstream's number, name and server.
-        let upstream = object
-            .upstream
-            .as_ref()
-            .and_then(|name| self.upstream(name.as_str()));
+        let upstream = object.upstream.as_ref().and_then(|name| self.upstream(name.as_str()));
         if upstream.is_some_and(|upstream| Arc::ptr_eq(&upstream.unlabelled, object)) {
             return Some(object);
         }

@@ -97,15 +97,11 @@ impl Reason {
     #[must_use]
     pub fn explanation(self) -> &'static str {
         match self {
-            Self::UnknownSubject => {
-                "The policy names no subject with your SPIFFE ID; ask its author to add one."
-            }
+            Self::UnknownSubject => "The policy names no subject with your SPIFFE ID; ask its author to add one.",
             Self::LabelOutOfRange => {
                 "The current label stated or declared for this request can't be read or lies outside your floor and clearance; send one between them, or none."
             }
-            Self::HandleRefused => {
-                "The handle is not one that this gateway holds open for you; open a new one."
-            }
+            Self::HandleRefused => "The handle is not one that this gateway holds open for you; open a new one.",
             Self::NotGranted => {
                 "No grant lets you reach this in this way; ask the policy's author for a grant that names you, the object and the mode."
             }
@@ -144,10 +140,7 @@ impl FromStr for Reason {
     type Err = UnknownReason;
 
     fn from_str(text: &str) -> Result<Self, UnknownReason> {
-        Self::ALL
-            .into_iter()
-            .find(|reason| reason.code() == text)
-            .ok_or_else(|| UnknownReason(shortened(text)))
+        Self::ALL.into_iter().find(|reason| reason.code() == text).ok_or_else(|| UnknownReason(shortened(text)))
     }
 }
 

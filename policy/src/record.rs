@@ -118,10 +118,7 @@ impl Denial {
         });
         Decision {
             current: whole.current.clone().filter(|label| seen(label)),
-            object_label: whole
-                .object_label
-                .clone()
-                .filter(|label| of_object && seen(label)),
+            object_label: whole.object_label.clone().filter(|label| of_object && seen(label)),
             rule: whole.rule.clone().filter(|_| of_object),
             cause: cause.map(Arc::clone),
             ..whole.clone()

@@ -35,6 +35,10 @@ pub struct Answer<'a> {
 /// Whether an answer may reach who asked.
 #[derive(Clone)]
 #[must_use]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "built once an answer and taken apart at once; a box would cost the refusal an allocation"
+)]
 pub enum Release {
     /// It may, and carries this label: the watermark of the reader rises by it before the first byte.
     Released {
@@ -48,14 +52,10 @@ pub enum Release {
 /// Decides the release of an answer to what `permit` permitted.
 pub fn release(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Release {
     let subject = policy.subject(&permit.subject().id);
-    let label = policy
-        .own(permit.object())
-        .and_then(|object| answer_label(object, permit, answer));
+    let label = policy.own(permit.object()).and_then(|object| answer_label(object, permit, answer));
     let clearance = subject.map(|subject| &subject.clearance);
     match (label, clearance) {
-        (Some(label), Some(clearance))
-            if permit.mode() != Mode::Append && clearance.dominates(&label) =>
-        {
+        (Some(label), Some(clearance)) if permit.mode() != Mode::Append && clearance.dominates(&label) => {
             Release::Released { label }
         }
         (label, clearance) => {

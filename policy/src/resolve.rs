@@ -44,10 +44,6 @@ impl Policy {
     /// request is unlabelled: what an author set apart for `POST` does not fall back, for `DELETE`, to the upstream's
     /// label. Where no pattern fits, the upstream itself is meant.
     #[must_use]
-    #[expect(
-        clippy::unused_self,
-        reason = "an upstream means something only beside the policy it came from"
-    )]
     pub fn resolve(&self, upstream: &Upstream, request: &RequestShape<'_>) -> Target {
         let path = request.path.split('?').next().unwrap_or("");
         let route = match most_specific(upstream, path, request.method) {
@@ -73,9 +69,7 @@ fn most_specific<'a>(upstream: &'a Upstream, path: &str, method: &str) -> Found<
     let mut best: Option<&Route> = None;
     let mut takes_method = None;
     for route in upstream.routes.iter().filter(|r| r.pattern.matches(path)) {
-        let order = best.map_or(std::cmp::Ordering::Less, |best| {
-            route.pattern.compare_specificity(&best.pattern)
-        });
+        let order = best.map_or(std::cmp::Ordering::Less, |best| route.pattern.compare_specificity(&best.pattern));
         if order.is_lt() {
             takes_method = None;
         }

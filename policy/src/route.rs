@@ -48,9 +48,7 @@ impl Methods {
     pub fn contains(&self, method: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Listed(listed) => listed
-                .iter()
-                .any(|known| known == method || (known == "GET" && method == "HEAD")),
+            Self::Listed(listed) => listed.iter().any(|known| known == method || (known == "GET" && method == "HEAD")),
         }
     }
 
@@ -58,9 +56,7 @@ impl Methods {
     pub(crate) fn shared_with(&self, other: &Self) -> Option<String> {
         match (self, other) {
             (Self::Any, Self::Any) => Some(String::from("every method")),
-            (Self::Listed(listed), Self::Any) | (Self::Any, Self::Listed(listed)) => {
-                listed.first().cloned()
-            }
+            (Self::Listed(listed), Self::Any) | (Self::Any, Self::Listed(listed)) => listed.first().cloned(),
             (Self::Listed(listed), Self::Listed(_)) => listed
                 .iter()
                 .find(|method| other.contains(method))
@@ -141,9 +137,7 @@ impl PathPattern {
         if text.len() > MAX_BYTES {
             return Err(PatternError::TooLong);
         }
-        let rest = text
-            .strip_prefix('/')
-            .ok_or_else(|| PatternError::NoSlash(shortened(text)))?;
+        let rest = text.strip_prefix('/').ok_or_else(|| PatternError::NoSlash(shortened(text)))?;
         let (closed, open) = match rest.strip_suffix("**") {
             Some("") => ("", true),
             Some(before) if before.ends_with('/') => (before.trim_end_matches('/'), true),
@@ -156,11 +150,7 @@ impl PathPattern {
         if segments.len() > MAX_SEGMENTS {
             return Err(PatternError::TooLong);
         }
-        Ok(Self {
-            text: text.to_owned(),
-            segments,
-            open,
-        })
+        Ok(Self { text: text.to_owned(), segments, open })
     }
 
     /// The pattern as written.
@@ -228,24 +218,16 @@ fn read_segment(pattern: &str, segment: &str) -> Result<Segment, PatternError> {
             .strip_prefix('{')
             .and_then(|rest| rest.strip_suffix('}'))
             .is_some_and(|name| Name::new(name).is_ok());
-        return if parameter {
-            Ok(Segment::One)
-        } else {
-            Err(PatternError::PartialParameter { segment: quoted() })
-        };
+        return if parameter { Ok(Segment::One) } else { Err(PatternError::PartialParameter { segment: quoted() }) };
     }
     if let Some(found) = segment.chars().find(|c| !is_path_char(*c)) {
-        return Err(PatternError::Character {
-            segment: quoted(),
-            found: found.escape_debug().to_string(),
-        });
+        return Err(PatternError::Character { segment: quoted(), found: found.escape_debug().to_string() });
     }
     let decoded: Vec<u8> = percent_decode_str(segment).collect();
-    let broken = segment.split('%').skip(1).any(|after| {
-        !after
-            .get(..2)
-            .is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    });
+    let broken = segment
+        .split('%')
+        .skip(1)
+        .any(|after| !after.get(..2).is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())));
     let forbidden = decoded.iter().any(|byte| b"/\\\0".contains(byte));
     let dots = decoded == b"." || decoded == b"..";
     if broken || forbidden || dots {

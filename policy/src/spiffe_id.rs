@@ -39,9 +39,7 @@ pub enum SpiffeIdError {
     #[error("the trust domain of `{0}` must have 1 to 255 characters")]
     TrustDomainLength(String),
     /// The trust domain holds something else than `[a-z0-9._-]`.
-    #[error(
-        "the trust domain of `{id}` holds `{found}`, and it has only lower-case letters, digits, `.`, `-` and `_`"
-    )]
+    #[error("the trust domain of `{id}` holds `{found}`, and it has only lower-case letters, digits, `.`, `-` and `_`")]
     TrustDomainCharacter {
         /// The text as given.
         id: String,
@@ -58,9 +56,7 @@ pub enum SpiffeIdError {
     #[error("the path of `{0}` has a segment `.` or `..`")]
     DotSegment(String),
     /// A segment holds something else than `[A-Za-z0-9._-]`.
-    #[error(
-        "the path of `{id}` holds `{found}`, and it has only letters, digits, `.`, `-` and `_`"
-    )]
+    #[error("the path of `{id}` holds `{found}`, and it has only letters, digits, `.`, `-` and `_`")]
     PathCharacter {
         /// The text as given.
         id: String,
@@ -81,16 +77,11 @@ impl SpiffeId {
         if text.len() > MAX_SPIFFE_ID_BYTES {
             return Err(SpiffeIdError::TooLong(text.len()));
         }
-        let rest = text
-            .strip_prefix(SCHEME)
-            .ok_or_else(|| SpiffeIdError::Scheme(shortened(text)))?;
+        let rest = text.strip_prefix(SCHEME).ok_or_else(|| SpiffeIdError::Scheme(shortened(text)))?;
         let (trust_domain, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         check_trust_domain(text, trust_domain)?;
         check_path(text, path)?;
-        Ok(Self {
-            text: Arc::from(text),
-            path_at: SCHEME.len() + trust_domain.len(),
-        })
+        Ok(Self { text: Arc::from(text), path_at: SCHEME.len() + trust_domain.len() })
     }
 
     /// Reads the SPIFFE ID of a workload: one whose path is not empty.
@@ -135,10 +126,9 @@ fn check_trust_domain(id: &str, trust_domain: &str) -> Result<(), SpiffeIdError>
     }
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     match trust_domain.chars().find(|c| !allowed(*c)) {
-        Some(found) => Err(SpiffeIdError::TrustDomainCharacter {
-            id: shortened(id),
-            found: found.escape_debug().to_string(),
-        }),
+        Some(found) => {
+            Err(SpiffeIdError::TrustDomainCharacter { id: shortened(id), found: found.escape_debug().to_string() })
+        }
         None => Ok(()),
     }
 }
@@ -157,10 +147,7 @@ fn check_path(id: &str, path: &str) -> Result<(), SpiffeIdError> {
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         if let Some(found) = segment.chars().find(|c| !allowed(*c)) {
-            return Err(SpiffeIdError::PathCharacter {
-                id: shortened(id),
-                found: found.escape_debug().to_string(),
-            });
+            return Err(SpiffeIdError::PathCharacter { id: shortened(id), found: found.escape_debug().to_string() });
         }
     }
     Ok(())

@@ -29,10 +29,7 @@ impl fmt::Display for Timestamp {
         let (year, month, day) = date_of(days);
         let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
         let (seconds, ms) = (ms / 1000 % 60, ms % 1000);
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z"
-        )
+        write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{ms:03}Z")
     }
 }
 
@@ -41,32 +38,19 @@ fn date_of(days: u64) -> (u64, u64, u64) {
     let since_0000_03_01 = days + 719_468;
     let era = since_0000_03_01 / 146_097;
     let day_of_era = since_0000_03_01 % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }
 
 /// The day, counted from 1970-01-01, of a date from 1970 on; `None` before, or where the month or day does not exist.
 fn day_of(year: u64, month: u64, day: u64) -> Option<u64> {
-    let shifted = if month <= 2 {
-        year.checked_sub(1)?
-    } else {
-        year
-    };
-    let march_month = if month > 2 {
-        month - 3
-    } else {
-        month.checked_add(9)?
-    };
+    let shifted = if month <= 2 { year.checked_sub(1)? } else { year };
+    let march_month = if month > 2 { month - 3 } else { month.checked_add(9)? };
     let era = shifted / 400;
     let year_of_era = shifted % 400;
     let day_of_year = (153 * march_month + 2) / 5 + day.checked_sub(1)?;
@@ -92,11 +76,7 @@ fn read(text: &str) -> Option<Timestamp> {
     let (time, ms) = time.split_once('.')?;
     let mut time = time.splitn(3, ':');
     let (hours, minutes, seconds) = (time.next()?, time.next()?, time.next()?);
-    let days = day_of(
-        digits(year, 4..=10, u64::MAX)?,
-        digits(month, 2..=2, 12)?,
-        digits(day, 2..=2, 31)?,
-    )?;
+    let days = day_of(digits(year, 4..=10, u64::MAX)?, digits(month, 2..=2, 12)?, digits(day, 2..=2, 31)?)?;
     let in_day = digits(hours, 2..=2, 23)? * 3_600_000
         + digits(minutes, 2..=2, 59)? * 60_000
         + digits(seconds, 2..=2, 59)? * 1000

@@ -82,18 +82,8 @@ pub struct Denial {
 
 impl Permit {
     /// For [`crate::decide`] alone.
-    pub(crate) fn new(
-        decision: Decision,
-        subject: Arc<Subject>,
-        object: Arc<Object>,
-        current: SecurityLabel,
-    ) -> Self {
-        Self {
-            decision,
-            subject,
-            object,
-            current,
-        }
+    pub(crate) fn new(decision: Decision, subject: Arc<Subject>, object: Arc<Object>, current: SecurityLabel) -> Self {
+        Self { decision, subject, object, current }
     }
 
     /// What was decided.
@@ -135,11 +125,7 @@ impl Denial {
         reasons.sort_unstable();
         reasons.dedup();
         let first = reasons.first().copied().unwrap_or(one);
-        Self {
-            decision,
-            first,
-            reasons,
-        }
+        Self { decision, first, reasons }
     }
 
     /// What was decided.

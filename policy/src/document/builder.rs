@@ -38,10 +38,7 @@ pub(super) struct Key {
 
 impl Tree {
     pub(super) fn nothing(place: Place) -> Self {
-        Self {
-            place,
-            content: Content::Nothing,
-        }
+        Self { place, content: Content::Nothing }
     }
 }
 
@@ -66,30 +63,18 @@ struct Builder<'a> {
 pub(super) fn build(text: &str, document: &Document) -> Option<Tree> {
     let start = Place { line: 1, column: 1 };
     if text.len() > MAX_DOCUMENT_BYTES {
-        let message = format!(
-            "the file has {} bytes, and {MAX_DOCUMENT_BYTES} are read at most",
-            text.len()
-        );
+        let message = format!("the file has {} bytes, and {MAX_DOCUMENT_BYTES} are read at most", text.len());
         document.report(start, message, None);
         return None;
     }
-    let mut builder = Builder {
-        document,
-        open: Vec::new(),
-        root: None,
-        documents: 0,
-        nodes: 0,
-    };
+    let mut builder = Builder { document, open: Vec::new(), root: None, documents: 0, nodes: 0 };
     let mut events = Parser::new(StrInput::new(text.trim_start_matches('\u{feff}')));
     while let Some(event) = events.next_event() {
         match event {
             Ok((event, span)) => builder.take(event, place(span))?,
             Err(error) => {
                 let at = error.marker();
-                let place = Place {
-                    line: at.line(),
-                    column: at.col() + 1,
-                };
+                let place = Place { line: at.line(), column: at.col() + 1 };
                 let message = format!("this is not YAML: {}", error.info());
                 document.report(place, message, None);
                 return None;
@@ -100,10 +85,7 @@ pub(super) fn build(text: &str, document: &Document) -> Option<Tree> {
 }
 
 fn place(span: Span) -> Place {
-    Place {
-        line: span.start.line().max(1),
-        column: span.start.col() + 1,
-    }
+    Place { line: span.start.line().max(1), column: span.start.col() + 1 }
 }
 
 impl Builder<'_> {
@@ -124,14 +106,8 @@ impl Builder<'_> {
                 if self.takes_key(at, &text, nothing) {
                     return Some(());
                 }
-                let content = if nothing {
-                    Content::Nothing
-                } else {
-                    Content::Scalar {
-                        text: text.into_owned(),
-                        plain,
-                    }
-                };
+                let content =
+                    if nothing { Content::Nothing } else { Content::Scalar { text: text.into_owned(), plain } };
                 self.count(at)?;
                 self.place_node(Tree { place: at, content });
             }
@@ -190,11 +166,7 @@ impl Builder<'_> {
             return None;
         }
         self.refuse_complex_key(at);
-        self.open.push(Open {
-            tree: Tree { place: at, content },
-            key: None,
-            skip_value: false,
-        });
+        self.open.push(Open { tree: Tree { place: at, content }, key: None, skip_value: false });
         Some(())
     }
 
@@ -205,10 +177,7 @@ impl Builder<'_> {
             && open.key.is_none()
             && !open.skip_value
         {
-            self.refuse(
-                at,
-                "a key must be plain text, and this one is a list or a mapping",
-            );
+            self.refuse(at, "a key must be plain text, and this one is a list or a mapping");
         }
     }
 
@@ -226,8 +195,7 @@ impl Builder<'_> {
         let first = entries.iter().find(|(key, _)| key.text == text);
         if nothing {
             open.skip_value = true;
-            self.document
-                .report(at, String::from("a key is missing here"), None);
+            self.document.report(at, String::from("a key is missing here"), None);
         } else if text == "<<" {
             open.skip_value = true;
             let message = String::from("merge keys are not read: write the values out");
@@ -242,16 +210,13 @@ impl Builder<'_> {
             let help = Some(String::from("keep one of the two"));
             self.document.report(at, message, help);
         } else {
-            open.key = Some(Key {
-                place: at,
-                text: text.to_owned(),
-            });
+            open.key = Some(Key { place: at, text: text.to_owned() });
         }
         true
     }
 
     /// Puts a finished node where it belongs.
-    fn place_node(&mut self, tree: Tree) {
+    fn place_node(&mut self, mut tree: Tree) {
         let Some(open) = self.open.last_mut() else {
             self.root.get_or_insert(tree);
             return;
@@ -259,7 +224,13 @@ impl Builder<'_> {
         match &mut open.tree.content {
             Content::Sequence(items) => items.push(tree),
             Content::Mapping(entries) => match open.key.take() {
-                Some(key) => entries.push((key, tree)),
+                Some(key) => {
+                    // YAML places a value that is not there behind the key's colon.
+                    if matches!(tree.content, Content::Nothing) {
+                        tree.place = key.place;
+                    }
+                    entries.push((key, tree));
+                }
                 // The value of a refused key, or a collection in the place of a key, whose value is then refused too.
                 None => open.skip_value = !open.skip_value,
             },

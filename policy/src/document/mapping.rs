@@ -26,12 +26,7 @@ pub struct Entry<'d> {
 
 impl<'d> Mapping<'d> {
     pub(super) fn new(document: &'d Document, node: Node<'d>, entries: &'d [(Key, Tree)]) -> Self {
-        Self {
-            document,
-            node,
-            entries,
-            known: RefCell::default(),
-        }
+        Self { document, node, entries, known: RefCell::default() }
     }
 
     /// The mapping as a node, to report at.
@@ -65,11 +60,7 @@ impl<'d> Mapping<'d> {
     /// All keys and values, in the order of the file: for mappings whose keys are names.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'d>> + use<'d> {
         let document = self.document;
-        self.entries.iter().map(move |(key, tree)| Entry {
-            document,
-            key,
-            value: Node::new(document, tree),
-        })
+        self.entries.iter().map(move |(key, tree)| Entry { document, key, value: Node::new(document, tree) })
     }
 
     /// How many keys there are.
@@ -107,10 +98,7 @@ impl<'d> Mapping<'d> {
 }
 
 fn listed(keys: &[&str]) -> String {
-    keys.iter()
-        .map(|key| format!("`{key}`"))
-        .collect::<Vec<_>>()
-        .join(", ")
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
 }
 
 impl<'d> Entry<'d> {
@@ -132,15 +120,13 @@ impl<'d> Entry<'d> {
 
     /// Reports a mistake at the key.
     pub fn report(self, message: impl Display) {
-        self.document
-            .report(self.key.place, message.to_string(), None);
+        self.document.report(self.key.place, message.to_string(), None);
     }
 
     /// Reports a mistake at the key, with what to do about it.
     pub fn report_with_help(self, message: impl Display, help: impl Display) {
         let help = Some(help.to_string());
-        self.document
-            .report(self.key.place, message.to_string(), help);
+        self.document.report(self.key.place, message.to_string(), help);
     }
 
     /// Reads the key with a parser of the caller's; what the parser says is reported at the key.

@@ -90,11 +90,7 @@ impl Document {
     /// Where anything was reported.
     pub fn finish(self) -> Result<(), Diagnostics> {
         let found = self.into_diagnostics();
-        if found.0.is_empty() {
-            Ok(())
-        } else {
-            Err(found)
-        }
+        if found.0.is_empty() { Ok(()) } else { Err(found) }
     }
 
     fn into_diagnostics(self) -> Diagnostics {

@@ -33,15 +33,13 @@ impl<'d> Node<'d> {
 
     /// Reports a mistake at this node. Lower case, one sentence, no full stop.
     pub fn report(self, message: impl Display) {
-        self.document
-            .report(self.tree.place, message.to_string(), None);
+        self.document.report(self.tree.place, message.to_string(), None);
     }
 
     /// Reports a mistake at this node, with what to do about it.
     pub fn report_with_help(self, message: impl Display, help: impl Display) {
         let help = Some(help.to_string());
-        self.document
-            .report(self.tree.place, message.to_string(), help);
+        self.document.report(self.tree.place, message.to_string(), help);
     }
 
     /// Whether there is no value: nothing after the key, `~` or `null`.
@@ -83,15 +81,8 @@ impl<'d> Node<'d> {
     #[must_use]
     pub fn sequence(self) -> Option<Vec<Self>> {
         match &self.tree.content {
-            Content::Sequence(items) => Some(
-                items
-                    .iter()
-                    .map(|tree| Self::new(self.document, tree))
-                    .collect(),
-            ),
-            Content::Nothing | Content::Scalar { .. } | Content::Mapping(_) => {
-                self.expected("a list (`[a, b]`)")
-            }
+            Content::Sequence(items) => Some(items.iter().map(|tree| Self::new(self.document, tree)).collect()),
+            Content::Nothing | Content::Scalar { .. } | Content::Mapping(_) => self.expected("a list (`[a, b]`)"),
         }
     }
 
@@ -115,10 +106,7 @@ impl<'d> Node<'d> {
     }
 
     /// Reads text with a parser of the caller's; what the parser says is reported here.
-    pub fn parse_with<T, E: Display>(
-        self,
-        read: impl FnOnce(&'d str) -> Result<T, E>,
-    ) -> Option<T> {
+    pub fn parse_with<T, E: Display>(self, read: impl FnOnce(&'d str) -> Result<T, E>) -> Option<T> {
         match read(self.string()?) {
             Ok(value) => Some(value),
             Err(error) => {
@@ -184,28 +172,17 @@ impl<'d> Node<'d> {
         match read(text) {
             Ok(value) if *plain => Some(value),
             Ok(_) => {
-                self.report_with_help(
-                    format_args!("expected {what}, found text in quotes"),
-                    "leave out the quotes",
-                );
+                self.report_with_help(format_args!("expected {what}, found text in quotes"), "leave out the quotes");
                 None
             }
             Err(help) => {
-                self.report_with_help(
-                    format_args!("expected {what}, found `{}`", shortened(text)),
-                    help,
-                );
+                self.report_with_help(format_args!("expected {what}, found `{}`", shortened(text)), help);
                 None
             }
         }
     }
 
-    fn within<T: PartialOrd>(
-        self,
-        value: T,
-        limits: &RangeInclusive<T>,
-        text: impl Fn(&T) -> String,
-    ) -> Option<T> {
+    fn within<T: PartialOrd>(self, value: T, limits: &RangeInclusive<T>, text: impl Fn(&T) -> String) -> Option<T> {
         if limits.contains(&value) {
             return Some(value);
         }
@@ -220,10 +197,7 @@ impl<'d> Node<'d> {
 
     /// Reports that something else was expected here.
     pub fn expected<T>(self, what: impl Display) -> Option<T> {
-        self.report(format_args!(
-            "expected {what}, found {}",
-            self.description()
-        ));
+        self.report(format_args!("expected {what}, found {}", self.description()));
         None
     }
 

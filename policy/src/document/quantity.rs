@@ -2,19 +2,8 @@
 
 use std::time::Duration;
 
-const DURATIONS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
-const SIZES: [(&str, u64); 4] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("B", 1),
-];
+const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// `4096`, `4_096`, `4e3`.
 pub(super) fn whole(text: &str) -> Result<u64, String> {
@@ -22,9 +11,7 @@ pub(super) fn whole(text: &str) -> Result<u64, String> {
         Some((mantissa, exponent)) => (mantissa, exponent.parse::<u32>().ok()),
         None => (text, Some(0)),
     };
-    let grouped = mantissa
-        .split('_')
-        .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    let grouped = mantissa.split('_').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
     let digits = mantissa.replace('_', "");
     let factor = exponent.and_then(|exponent| 10_u64.checked_pow(exponent));
     match (grouped, factor) {
@@ -48,8 +35,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         });
     };
     let ms = whole(number)?.checked_mul(*ms);
-    ms.map(Duration::from_millis)
-        .ok_or_else(|| String::from("write a shorter duration"))
+    ms.map(Duration::from_millis).ok_or_else(|| String::from("write a shorter duration"))
 }
 
 /// `1024`, `1KiB`, `64MiB`, `2GiB`.
@@ -59,12 +45,8 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         return whole(number);
     }
     match SIZES.iter().find(|(known, _)| *known == unit) {
-        Some((_, bytes)) => whole(number)?
-            .checked_mul(*bytes)
-            .ok_or_else(|| String::from("write a smaller size")),
-        None => Err(String::from(
-            "write a whole number and one of `B`, `KiB`, `MiB`, `GiB` (steps of 1024)",
-        )),
+        Some((_, bytes)) => whole(number)?.checked_mul(*bytes).ok_or_else(|| String::from("write a smaller size")),
+        None => Err(String::from("write a whole number and one of `B`, `KiB`, `MiB`, `GiB` (steps of 1024)")),
     }
 }
 
@@ -72,11 +54,8 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 pub(super) fn size_text(bytes: u64) -> String {
     SIZES
         .iter()
-        .find(|(_, unit)| bytes >= *unit && bytes % unit == 0)
-        .map_or_else(
-            || String::from("0B"),
-            |(name, unit)| format!("{}{name}", bytes / unit),
-        )
+        .find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit))
+        .map_or_else(|| String::from("0B"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 
 /// The number in front and the letters after it. An `e` between digits belongs to the number.
@@ -155,13 +134,7 @@ mod tests {
         ] {
             assert_eq!(size(text).ok(), bytes, "{text}");
         }
-        for (bytes, text) in [
-            (0, "0B"),
-            (1, "1B"),
-            (1536, "1536B"),
-            (64 << 20, "64MiB"),
-            (1 << 30, "1GiB"),
-        ] {
+        for (bytes, text) in [(0, "0B"), (1, "1B"), (1536, "1536B"), (64 << 20, "64MiB"), (1 << 30, "1GiB")] {
             assert_eq!(size_text(bytes), text);
             assert_eq!(size(text), Ok(bytes));
         }

@@ -2,14 +2,10 @@
 
 /// The candidate that was probably meant by `given`: the least number of single-character changes (insert, delete,
 /// replace, swap of neighbours; case counts for nothing), and at most one in three characters of the longer text.
-/// `None` where nothing is close, or where either is longer than 64 characters.
+/// Of equally close ones, the first by bytes. `None` where nothing is close, or where either is longer than 64 characters.
 pub fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const LONGEST: usize = 64;
-    let given: Vec<char> = given
-        .chars()
-        .flat_map(char::to_lowercase)
-        .take(LONGEST + 1)
-        .collect();
+    let given: Vec<char> = given.chars().flat_map(char::to_lowercase).take(LONGEST + 1).collect();
     if given.is_empty() || given.len() > LONGEST {
         return None;
     }
@@ -22,7 +18,7 @@ pub fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -
             let changes = close.then(|| distance(&given, &letters))?;
             (changes <= (longer / 3).max(1)).then_some((changes, candidate))
         })
-        .min_by_key(|(changes, _)| *changes)
+        .min()
         .map(|(_, candidate)| candidate)
 }
 
@@ -34,14 +30,10 @@ fn distance(from: &[char], to: &[char]) -> usize {
     for (row, letter) in from.iter().enumerate() {
         let mut current = vec![row + 1];
         for (column, other) in to.iter().enumerate() {
-            let at =
-                |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX / 2);
+            let at = |cells: &[usize], index: usize| cells.get(index).copied().unwrap_or(usize::MAX / 2);
             let replace = at(&above, column) + usize::from(letter != other);
-            let mut best = replace
-                .min(at(&above, column + 1) + 1)
-                .min(at(&current, column) + 1);
-            let swapped =
-                column > 0 && previous == Some(other) && to.get(column - 1) == Some(letter);
+            let mut best = replace.min(at(&above, column + 1) + 1).min(at(&current, column) + 1);
+            let swapped = column > 0 && previous == Some(other) && to.get(column - 1) == Some(letter);
             if swapped {
                 best = best.min(at(&two_back, column - 1) + 1);
             }
@@ -79,19 +71,11 @@ mod tests {
 
     #[test]
     fn distances() {
-        for (from, to, expected) in [
-            ("", "", 0),
-            ("abc", "abc", 0),
-            ("abc", "acb", 1),
-            ("abc", "ab", 1),
-            ("kitten", "sitting", 3),
-        ] {
+        for (from, to, expected) in
+            [("", "", 0), ("abc", "abc", 0), ("abc", "acb", 1), ("abc", "ab", 1), ("kitten", "sitting", 3)]
+        {
             let letters = |text: &str| text.chars().collect::<Vec<_>>();
-            assert_eq!(
-                distance(&letters(from), &letters(to)),
-                expected,
-                "{from} {to}"
-            );
+            assert_eq!(distance(&letters(from), &letters(to)), expected, "{from} {to}");
         }
     }
 }

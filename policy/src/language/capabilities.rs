@@ -33,12 +33,8 @@ fn read_one(entry: Entry<'_>, draft: &mut Draft) -> Option<Capability> {
     let name = entry.parse_key(Name::new);
     let fields = entry.value.mapping()?;
     let urn = fields.required("urn").and_then(|node| node.parse_with(urn));
-    let sha256 = fields
-        .required("sha256")
-        .and_then(|node| node.parse_with(sha256));
-    let entry_point = fields
-        .required("entry")
-        .and_then(|node| node.parse_with(entry_point));
+    let sha256 = fields.required("sha256").and_then(|node| node.parse_with(sha256));
+    let entry_point = fields.required("entry").and_then(|node| node.parse_with(entry_point));
     let label = fields.required("label").and_then(|node| draft.label(node));
     let input = draft.manifest(&fields, "input");
     let output = draft.manifest(&fields, "output");
@@ -71,23 +67,13 @@ fn read_one(entry: Entry<'_>, draft: &mut Draft) -> Option<Capability> {
 fn read_limits(node: Node<'_>) -> Option<CapabilityLimits> {
     let fields = node.mapping()?;
     let standard = CapabilityLimits::default();
-    let memory = fields
-        .optional("memory")
-        .map_or(Some(standard.memory_bytes), |node| node.size_within(MEMORY));
-    let fuel = fields
-        .optional("fuel")
-        .map_or(Some(standard.fuel), |node| node.u64_within(FUEL));
+    let memory = fields.optional("memory").map_or(Some(standard.memory_bytes), |node| node.size_within(MEMORY));
+    let fuel = fields.optional("fuel").map_or(Some(standard.fuel), |node| node.u64_within(FUEL));
     let wall = fields
         .optional("wall")
-        .map_or(Some(Duration::from_millis(standard.wall_ms)), |node| {
-            node.duration_within(WALL)
-        });
-    let input = fields
-        .optional("input")
-        .map_or(Some(standard.input_bytes), |node| node.size_within(BODY));
-    let output = fields
-        .optional("output")
-        .map_or(Some(standard.output_bytes), |node| node.size_within(BODY));
+        .map_or(Some(Duration::from_millis(standard.wall_ms)), |node| node.duration_within(WALL));
+    let input = fields.optional("input").map_or(Some(standard.input_bytes), |node| node.size_within(BODY));
+    let output = fields.optional("output").map_or(Some(standard.output_bytes), |node| node.size_within(BODY));
     fields.deny_unknown();
     Some(CapabilityLimits {
         memory_bytes: memory?,
@@ -101,9 +87,7 @@ fn read_limits(node: Node<'_>) -> Option<CapabilityLimits> {
 /// Why a text of a capability can't be taken.
 #[derive(Debug, thiserror::Error)]
 enum CapabilityError {
-    #[error(
-        "`{0}` is not a URN: write `urn:`, a namespace, `:` and a name, without spaces, at most 512 characters"
-    )]
+    #[error("`{0}` is not a URN: write `urn:`, a namespace, `:` and a name, without spaces, at most 512 characters")]
     Urn(String),
     #[error("`{0}` is not a SHA-256 digest: write 64 lower-case hex digits")]
     Digest(String),
@@ -114,14 +98,9 @@ enum CapabilityError {
 /// The outline of a URN (RFC 8141); the registry reads it in full.
 fn urn(text: &str) -> Result<String, CapabilityError> {
     let mut parts = text.splitn(3, ':');
-    let scheme = parts
-        .next()
-        .is_some_and(|part| part.eq_ignore_ascii_case("urn"));
+    let scheme = parts.next().is_some_and(|part| part.eq_ignore_ascii_case("urn"));
     let namespace = parts.next().is_some_and(|part| {
-        (2..=32).contains(&part.len())
-            && part
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        (2..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     });
     let name = parts.next().is_some_and(|part| !part.is_empty());
     let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -133,14 +112,8 @@ fn urn(text: &str) -> Result<String, CapabilityError> {
 }
 
 fn sha256(text: &str) -> Result<String, CapabilityError> {
-    let hex = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if hex && text.len() == 64 {
-        Ok(text.to_owned())
-    } else {
-        Err(CapabilityError::Digest(shortened(text)))
-    }
+    let hex = text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if hex && text.len() == 64 { Ok(text.to_owned()) } else { Err(CapabilityError::Digest(shortened(text))) }
 }
 
 fn entry_point(text: &str) -> Result<String, CapabilityError> {

@@ -88,10 +88,7 @@ pub(super) fn section<'d>(root: &Mapping<'d>, key: &'static str, limit: usize) -
         return Vec::new();
     };
     if let Some(first_over) = entries.entries().nth(limit) {
-        first_over.report(format_args!(
-            "{} {key} are more than the {limit} that are read",
-            entries.len()
-        ));
+        first_over.report(format_args!("{} {key} are more than the {limit} that are read", entries.len()));
     }
     entries.entries().take(limit).collect()
 }

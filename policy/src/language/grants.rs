@@ -19,10 +19,7 @@ pub(super) fn read(root: &Mapping<'_>, draft: &mut Draft) {
         return;
     };
     if let Some(first_over) = entries.get(MAX_GRANTS) {
-        first_over.report(format_args!(
-            "{} grants are more than the {MAX_GRANTS} that are read",
-            entries.len()
-        ));
+        first_over.report(format_args!("{} grants are more than the {MAX_GRANTS} that are read", entries.len()));
     }
     let mut ids: HashSet<Name> = HashSet::new();
     for (index, node) in entries.into_iter().take(MAX_GRANTS).enumerate() {
@@ -36,9 +33,7 @@ fn read_one(node: Node<'_>, index: usize, ids: &mut HashSet<Name>, draft: &Draft
     let fields = node.mapping()?;
     let id_at = fields.optional("id");
     let id = id_at.map(|node| node.parse_with(Name::new));
-    let subject = fields
-        .required("subject")
-        .and_then(|node| subject(node, draft));
+    let subject = fields.required("subject").and_then(|node| subject(node, draft));
     let object_at = fields.required("object");
     let objects = object_at.and_then(|node| objects(node, draft));
     let modes_at = fields.required("modes");
@@ -55,12 +50,7 @@ fn read_one(node: Node<'_>, index: usize, ids: &mut HashSet<Name>, draft: &Draft
         Some(id) => Arc::from(id?.as_str()),
         None => Arc::from(format!("grants[{index}]")),
     };
-    Some(Grant {
-        subject: subject?,
-        objects: objects?,
-        modes: modes?,
-        rule,
-    })
+    Some(Grant { subject: subject?, objects: objects?, modes: modes?, rule })
 }
 
 /// The object that a node names and, where it is an upstream, its routes; `None` also where it has mistakes itself.
@@ -70,21 +60,16 @@ fn objects(node: Node<'_>, draft: &Draft) -> Option<Vec<Arc<Object>>> {
         let message = format!("`{}` is not an object of this policy", shortened(name));
         match closest(name, draft.object_names.iter().map(String::as_str)) {
             Some(meant) => node.report_with_help(message, format_args!("did you mean `{meant}`?")),
-            None => node.report_with_help(
-                message,
-                "an object is an upstream, `upstream/route`, or a capability",
-            ),
+            None => node.report_with_help(message, "an object is an upstream, `upstream/route`, or a capability"),
         }
         return None;
     }
     let whole = draft.objects.iter().find(|object| &*object.name == name)?;
-    let is_upstream = whole
-        .upstream
-        .as_ref()
-        .is_some_and(|up| up.as_str() == name);
-    let parts = draft.objects.iter().filter(|object| {
-        is_upstream && object.upstream == whole.upstream && !Arc::ptr_eq(object, whole)
-    });
+    let is_upstream = whole.upstream.as_ref().is_some_and(|up| up.as_str() == name);
+    let parts = draft
+        .objects
+        .iter()
+        .filter(|object| is_upstream && object.upstream == whole.upstream && !Arc::ptr_eq(object, whole));
     Some(std::iter::once(whole).chain(parts).cloned().collect())
 }
 
@@ -96,9 +81,7 @@ fn read_modes(list: Node<'_>, objects: Option<&[Arc<Object>]>) -> Option<Vec<(Mo
         list.report("a grant without modes grants nothing");
         return None;
     }
-    let capability = objects
-        .and_then(<[_]>::first)
-        .map(|object| matches!(object.server, Server::Enclave));
+    let capability = objects.and_then(<[_]>::first).map(|object| matches!(object.server, Server::Enclave));
     for item in items {
         let Some(mode) = item.parse_with(str::parse::<Mode>) else {
             clean = false;

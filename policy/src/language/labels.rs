@@ -51,10 +51,7 @@ fn names(list: Node<'_>) -> Option<Vec<Name>> {
 }
 
 fn default_levels() -> Vec<Name> {
-    DEFAULT_LEVELS
-        .into_iter()
-        .filter_map(|level| Name::new(level).ok())
-        .collect()
+    DEFAULT_LEVELS.into_iter().filter_map(|level| Name::new(level).ok()).collect()
 }
 
 pub(super) fn read_lake(root: &Mapping<'_>, draft: &mut Draft) {

@@ -115,15 +115,7 @@ fn read_version(root: &Mapping<'_>) {
 
 fn finished(file: &str, text: &str, draft: Draft, lattice: Lattice) -> Policy {
     let Draft {
-        lake,
-        subjects,
-        upstreams,
-        upstreams_by_authority,
-        capabilities,
-        objects,
-        mut manifests,
-        grants,
-        ..
+        lake, subjects, upstreams, upstreams_by_authority, capabilities, objects, mut manifests, grants, ..
     } = draft;
     manifests.sort();
     manifests.dedup();
@@ -133,10 +125,7 @@ fn finished(file: &str, text: &str, draft: Draft, lattice: Lattice) -> Policy {
         digest: Arc::from(format!("sha256:{}", hex::encode(Sha256::digest(text)))),
         lake: lake.unwrap_or_else(|| lattice.top()),
         lattice,
-        subjects_by_id: subjects
-            .iter()
-            .map(|subject| (subject.id.clone(), Arc::clone(subject)))
-            .collect(),
+        subjects_by_id: subjects.iter().map(|subject| (subject.id.clone(), Arc::clone(subject))).collect(),
         subjects,
         served: upstreams
             .iter()

@@ -21,12 +21,7 @@ pub(super) struct Shell {
 /// The methods of an `append` route: those that bring something to the object.
 const APPENDING: [&str; 3] = ["POST", "PUT", "PATCH"];
 
-pub(super) fn read(
-    fields: &Mapping<'_>,
-    upstream: &str,
-    shell: &Shell,
-    draft: &mut Draft,
-) -> Vec<Route> {
+pub(super) fn read(fields: &Mapping<'_>, upstream: &str, shell: &Shell, draft: &mut Draft) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for entry in section(fields, "routes", MAX_ROUTES) {
         let name = format!("{upstream}/{}", entry.key());
@@ -39,13 +34,7 @@ pub(super) fn read(
     routes
 }
 
-fn read_one(
-    entry: Entry<'_>,
-    object_name: &str,
-    shell: &Shell,
-    before: &[Route],
-    draft: &mut Draft,
-) -> Option<Route> {
+fn read_one(entry: Entry<'_>, object_name: &str, shell: &Shell, before: &[Route], draft: &mut Draft) -> Option<Route> {
     let name = entry.parse_key(Name::new);
     let fields = entry.value.mapping()?;
     let methods = match fields.optional("methods") {
@@ -63,9 +52,7 @@ fn read_one(
     let manifest = draft.manifest(&fields, "manifest");
     fields.deny_unknown();
 
-    if let (Some(Server::Workload(subject)), Some(at), Some(Some(label))) =
-        (&shell.server, label_at, &own_label)
-    {
+    if let (Some(Server::Workload(subject)), Some(at), Some(Some(label))) = (&shell.server, label_at, &own_label) {
         check_served(subject, label, at);
     }
     let (methods, pattern) = (methods?, pattern?);
@@ -76,10 +63,7 @@ fn read_one(
     });
     if let (Some((other, method)), Some(at)) = (clash, path_at) {
         at.report_with_help(
-            format_args!(
-                "route `{}` takes the same paths for {method}",
-                other.name
-            ),
+            format_args!("route `{}` takes the same paths for {method}", other.name),
             "of two routes the more specific one is taken; make one of these more specific, or join them",
         );
         return None;
@@ -88,12 +72,8 @@ fn read_one(
         Some(label) => Some(label?),
         None => shell.label.clone(),
     };
-    let labelled = Shell {
-        upstream: shell.upstream.clone(),
-        server: shell.server.clone(),
-        label,
-        declares: shell.declares,
-    };
+    let labelled =
+        Shell { upstream: shell.upstream.clone(), server: shell.server.clone(), label, declares: shell.declares };
     Some(Route {
         name: name?,
         methods,
@@ -136,10 +116,7 @@ enum MethodError {
 }
 
 fn read_method(text: &str, before: &[String]) -> Result<String, MethodError> {
-    let upper = (1..=32).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    let upper = (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
     if !upper {
         return Err(MethodError::NoMethod(shortened(text)));
     }
@@ -166,10 +143,7 @@ fn read_append(node: Node<'_>, methods: Option<&Methods>) -> Option<bool> {
         Methods::Listed(listed) => listed.iter().all(|one| APPENDING.contains(&one.as_str())),
     };
     if !appending {
-        node.report_with_help(
-            "an append route takes only POST, PUT and PATCH",
-            "name its methods: `methods: [POST]`",
-        );
+        node.report_with_help("an append route takes only POST, PUT and PATCH", "name its methods: `methods: [POST]`");
         return None;
     }
     Some(true)

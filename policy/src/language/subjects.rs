@@ -13,10 +13,7 @@ use super::draft::{Draft, section};
 
 pub(super) fn read(root: &Mapping<'_>, draft: &mut Draft) {
     let mut ids: HashMap<SpiffeId, &str> = HashMap::new();
-    for (index, entry) in section(root, "subjects", MAX_SUBJECTS)
-        .into_iter()
-        .enumerate()
-    {
+    for (index, entry) in section(root, "subjects", MAX_SUBJECTS).into_iter().enumerate() {
         draft.subject_names.insert(entry.key().to_owned(), index);
         let subject = read_one(entry, index, &mut ids, draft);
         draft.subjects.push(subject.map(Arc::new));
@@ -41,9 +38,7 @@ fn read_one<'d>(
     };
     let multilevel_at = fields.optional("multilevel");
     let multilevel = multilevel_at.map(|node| node.non_empty_string());
-    let holds_no_data = fields
-        .optional("holds_no_data")
-        .map(|node| node.non_empty_string());
+    let holds_no_data = fields.optional("holds_no_data").map(|node| node.non_empty_string());
     let gateway = fields.optional("gateway").map(|node| node.bool());
     fields.deny_unknown();
 
@@ -60,10 +55,7 @@ fn read_one<'d>(
     if let Some(at) = multilevel_at
         && floor != clearance
     {
-        at.report_with_help(
-            "a multilevel workload's floor is its clearance",
-            "leave out `floor`, or `multilevel`",
-        );
+        at.report_with_help("a multilevel workload's floor is its clearance", "leave out `floor`, or `multilevel`");
         return None;
     }
     Some(Subject {
@@ -88,18 +80,14 @@ fn given<T>(field: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
-fn read_id<'d>(
-    fields: &Mapping<'d>,
-    name: &'d str,
-    ids: &mut HashMap<SpiffeId, &'d str>,
-) -> Option<SpiffeId> {
+fn read_id<'d>(fields: &Mapping<'d>, name: &'d str, ids: &mut HashMap<SpiffeId, &'d str>) -> Option<SpiffeId> {
     let node = fields.required("id")?;
     let id = node.parse_with(SpiffeId::parse_workload)?;
     match ids.get(&id) {
         Some(other) => {
             node.report_with_help(
                 format_args!("subject `{other}` has this SPIFFE ID already"),
-                "one ID is one subject: give both the same name, or each an ID of its own",
+                "one ID is one subject: leave one of the two out, or give it an ID of its own",
             );
             None
         }

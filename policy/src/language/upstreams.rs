@@ -23,20 +23,14 @@ pub(super) fn read(root: &Mapping<'_>, draft: &mut Draft) {
     }
 }
 
-fn read_one<'d>(
-    entry: Entry<'d>,
-    servers: &mut HashMap<usize, &'d str>,
-    draft: &mut Draft,
-) -> Option<Upstream> {
+fn read_one<'d>(entry: Entry<'d>, servers: &mut HashMap<usize, &'d str>, draft: &mut Draft) -> Option<Upstream> {
     let name = entry.parse_key(Name::new);
     let fields = entry.value.mapping()?;
     let server = read_server(&fields, entry.key(), servers, draft);
     let label_at = fields.optional("label");
     let label = label_at.map(|node| draft.label(node));
     let declares = fields.optional("declares").map_or(Some(false), Node::bool);
-    if let (Some(Server::Workload(subject)), Some(at), Some(Some(label))) =
-        (&server, label_at, &label)
-    {
+    if let (Some(Server::Workload(subject)), Some(at), Some(Some(label))) = (&server, label_at, &label) {
         check_served(subject, label, at);
     }
     // Routes are read even where the upstream is broken, so that their mistakes are told too.
@@ -58,10 +52,7 @@ fn read_one<'d>(
     Some(Upstream {
         name: name?,
         server: server?,
-        unlabelled: Arc::new(Object {
-            label: None,
-            ..Object::clone(&object)
-        }),
+        unlabelled: Arc::new(Object { label: None, ..Object::clone(&object) }),
         object,
         routes,
         declares: declares?,
@@ -79,10 +70,7 @@ fn read_server<'d>(
             let subject = subject(workload, draft)?;
             if let Some(other) = servers.insert(subject.index, upstream) {
                 workload.report_with_help(
-                    format_args!(
-                        "workload `{}` serves upstream `{other}` already",
-                        subject.name
-                    ),
+                    format_args!("workload `{}` serves upstream `{other}` already", subject.name),
                     "a workload serves one upstream; give it more routes",
                 );
                 return None;
@@ -129,18 +117,12 @@ pub(super) fn subject(node: Node<'_>, draft: &Draft) -> Option<Arc<Subject>> {
 pub(super) fn check_served(subject: &Subject, label: &SecurityLabel, at: Node<'_>) {
     if !subject.clearance.dominates(label) {
         at.report_with_help(
-            format_args!(
-                "the clearance of `{}` does not dominate this label, and it serves the object",
-                subject.name
-            ),
+            format_args!("the clearance of `{}` does not dominate this label, and it serves the object", subject.name),
             "raise its clearance, or lower the label",
         );
     } else if !subject.floor.dominates(label) && subject.holds_no_data.is_none() {
         at.report_with_help(
-            format_args!(
-                "the floor of `{}` does not dominate this label, and it serves the object",
-                subject.name
-            ),
+            format_args!("the floor of `{}` does not dominate this label, and it serves the object", subject.name),
             "raise its floor, or say why it holds none of the data with `holds_no_data: reason`",
         );
     }
@@ -157,16 +139,11 @@ struct DnsNameError(String);
 fn dns_name(text: &str) -> Result<String, DnsNameError> {
     let label_ok = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
-    let last_is_number = text
-        .rsplit('.')
-        .next()
-        .is_none_or(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
+    let last_is_number = text.rsplit('.').next().is_none_or(|last| last.bytes().all(|byte| byte.is_ascii_digit()));
     if text.len() > 253 || last_is_number || !text.split('.').all(label_ok) {
         return Err(DnsNameError(shortened(text)));
     }
@@ -186,17 +163,12 @@ fn register(entry: Entry<'_>, upstream: Arc<Upstream>, draft: &mut Draft) {
             && other.name != upstream.name
         {
             entry.report_with_help(
-                format_args!(
-                    "upstream `{}` is already reached as `{authority}`",
-                    other.name
-                ),
+                format_args!("upstream `{}` is already reached as `{authority}`", other.name),
                 "case does not matter in names of hosts; choose another name",
             );
             return;
         }
-        draft
-            .upstreams_by_authority
-            .insert(authority, Arc::clone(&upstream));
+        draft.upstreams_by_authority.insert(authority, Arc::clone(&upstream));
     }
     draft.upstreams.push(upstream);
 }

@@ -1,0 +1,120 @@
+//! The table of releases: what an answer carries, and whether it is released.
+
+use bellgate_policy::{
+    Answer, Asked, Mode, Permit, Policy, Question, Release, Serving, Standing, Timestamp, decide, release,
+};
+
+use crate::world::{id, label, rows, world};
+
+const TABLE: &str = "
+# object            current               serving                               declared              released as
+
+# A workload with a gateway: object, floor and what it states.
+drafts              PUBLIC                stated PUBLIC                         -                     PUBLIC
+drafts              PUBLIC                stated STANDARD                       -                     STANDARD
+drafts              PUBLIC                unstated                              -                     CONFIDENTIAL
+drafts              PUBLIC                stated PUBLIC:keys                    -                     withheld PUBLIC:keys
+records             PUBLIC                stated CONFIDENTIAL:clinical          -                     CONFIDENTIAL:clinical
+records             PUBLIC                stated PUBLIC                         -                     CONFIDENTIAL:clinical
+records/patients    PUBLIC                stated CONFIDENTIAL:clinical          -                     RESTRICTED:clinical
+records/patients    PUBLIC                stated RESTRICTED:clinical,genomics   -                     withheld RESTRICTED:clinical,genomics
+records             PUBLIC                unstated                              -                     withheld RESTRICTED:clinical,genomics
+
+# What the upstream itself declares: believed of records, of nobody else.
+records             PUBLIC                stated CONFIDENTIAL:clinical          RESTRICTED            RESTRICTED:clinical
+records             PUBLIC                stated CONFIDENTIAL:clinical          PUBLIC:keys           withheld CONFIDENTIAL:clinical,keys
+drafts              PUBLIC                stated PUBLIC                         RESTRICTED:keys       PUBLIC
+
+# Multilevel: the object's label, whatever is stated.
+search/ask          PUBLIC                stated STANDARD                       -                     PUBLIC
+search/ask          PUBLIC                unstated                              -                     PUBLIC
+
+# Outside the mesh: what the policy says.
+web                 PUBLIC                stated RESTRICTED:keys                RESTRICTED:keys       PUBLIC:untrusted
+web                 PUBLIC                unstated                              -                     PUBLIC:untrusted
+
+# A capability: the call's label, never below its caller's; the capability's own where nobody says.
+deidentify          PUBLIC                stated PUBLIC                         -                     PUBLIC
+deidentify          CONFIDENTIAL          stated PUBLIC                         -                     CONFIDENTIAL
+deidentify          PUBLIC                stated RESTRICTED:clinical            -                     RESTRICTED:clinical
+deidentify          PUBLIC                stated RESTRICTED:keys                -                     withheld RESTRICTED:keys
+deidentify          PUBLIC                unstated                              -                     RESTRICTED:clinical
+";
+
+fn permit(policy: &Policy, name: &str, current: &str) -> Permit {
+    let object = policy.object(name).unwrap();
+    let watermark = label(policy, current);
+    let standing = Standing::Own { watermark: &watermark, declared: None };
+    Mode::ALL
+        .into_iter()
+        .find_map(|mode| {
+            let question = Question {
+                subject: &id("planner"),
+                object: Asked::Known(object),
+                mode,
+                standing,
+                cause: None,
+                now: Timestamp(0),
+            };
+            decide(policy, &question).permit()
+        })
+        .unwrap()
+}
+
+#[test]
+fn the_table_holds() {
+    let policy = world();
+    let mut wrong = Vec::new();
+    for [name, current, serving, declared, expected] in rows(TABLE) {
+        let permit = permit(&policy, name, current);
+        let stated = serving.strip_prefix("stated ").map(|text| label(&policy, text));
+        let declared = (declared != "-").then(|| label(&policy, declared));
+        let answer =
+            Answer { serving: stated.as_ref().map_or(Serving::Unstated, Serving::Stated), declared: declared.as_ref() };
+        let text = |label| policy.lattice().text(label);
+        let found = match release(&policy, &permit, &answer) {
+            Release::Released { label } => text(&label),
+            Release::Withheld(denial) => {
+                assert_eq!(denial.first().code(), "withheld");
+                format!("withheld {}", text(denial.decision().object_label.as_ref().unwrap()))
+            }
+        };
+        if found != expected {
+            wrong.push(format!("{name} {current} {serving}: {expected}, found {found}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_workload_without_a_gateway_is_taken_at_its_clearance() {
+    let text = crate::world::WORLD
+        .replace("floor: PUBLIC, clearance: CONFIDENTIAL, gateway: true }", "floor: PUBLIC, clearance: CONFIDENTIAL }");
+    let policy = crate::world::read(&text);
+    let stated = policy.lattice().bottom();
+    let answer = Answer { serving: Serving::Stated(&stated), declared: None };
+    match release(&policy, &permit(&policy, "drafts", "PUBLIC"), &answer) {
+        Release::Released { label: found } => assert_eq!(found, label(&policy, "CONFIDENTIAL")),
+        Release::Withheld(_) => panic!("withheld"),
+    }
+}
+
+#[test]
+fn nothing_of_an_append_is_released() {
+    let policy = world();
+    let stated = policy.lattice().bottom();
+    let watermark = policy.lattice().bottom();
+    for name in ["vault/deposit", "search/notes"] {
+        let question = Question {
+            subject: &id("planner"),
+            object: Asked::Known(policy.object(name).unwrap()),
+            mode: Mode::Append,
+            standing: Standing::Own { watermark: &watermark, declared: None },
+            cause: None,
+            now: Timestamp(0),
+        };
+        let permit = decide(&policy, &question).permit().unwrap();
+        let answer = Answer { serving: Serving::Stated(&stated), declared: None };
+        assert!(matches!(release(&policy, &permit, &answer), Release::Withheld(_)), "{name}");
+    }
+}

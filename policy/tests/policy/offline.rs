@@ -1,0 +1,143 @@
+//! Questions asked offline.
+
+use bellgate_policy::offline::{Inquiry, MAX_LINE_BYTES, answer, answer_line, explain};
+
+use crate::world::{rows, world};
+
+const TABLE: &str = "
+# subject                                  object         mode     current                   verdict
+planner                                    search/ask     alter    -                         permit
+spiffe://demo.bellgate.test/planner        search/ask     alter    -                         permit
+planner                                    search/ask     alter    RESTRICTED:clinical       no-write-down
+planner                                    vault/deposit  append   RESTRICTED:clinical       permit
+planner                                    records        alter    CONFIDENTIAL:clinical     permit
+planner                                    vault          observe  -                         no-read-up
+reader                                     search         observe  -                         no-write-down
+reader                                     search         observe  PUBLIC                    label-out-of-range
+plain                                      search/ask     alter    PUBLIC                    permit
+plain                                      search/ask     alter    RESTRICTED                label-out-of-range,no-write-down
+planner                                    nowhere        observe  -                         not-granted
+spiffe://demo.bellgate.test/stranger       search         observe  -                         unknown-subject
+spiffe://demo.bellgate.test/stranger       search         observe  PUBLIC                    unknown-subject
+";
+
+#[test]
+fn the_table_holds_from_words_and_from_lines() {
+    let policy = world();
+    for [subject, object, mode, current, expected] in rows(TABLE) {
+        let inquiry = Inquiry {
+            subject: subject.to_owned(),
+            object: object.to_owned(),
+            mode: mode.to_owned(),
+            current: (current != "-").then(|| current.to_owned()),
+        };
+        let record = answer(&policy, &inquiry).unwrap();
+        let codes: Vec<&str> = record.reasons.iter().map(|reason| reason.code()).collect();
+        let found = if record.permit { String::from("permit") } else { codes.join(",") };
+        assert_eq!(found, expected, "{subject} {object} {mode} {current}");
+
+        let mut line = serde_json::json!({ "subject": subject, "object": object, "mode": mode });
+        if let Some(current) = &inquiry.current {
+            line["current"] = serde_json::json!(current);
+        }
+        let answered = serde_json::to_value(answer_line(&policy, &line.to_string())).unwrap();
+        assert_eq!(answered, serde_json::to_value(&record).unwrap());
+    }
+}
+
+#[test]
+fn a_bad_line_is_told_what_was_wrong() {
+    let policy = world();
+    let question = |subject: &str, mode: &str, current: &str| {
+        format!(r#"{{"subject":"{subject}","object":"search","mode":"{mode}","current":"{current}"}}"#)
+    };
+    for (line, part) in [
+        (String::new(), "EOF while parsing"),
+        (String::from("{"), "EOF while parsing"),
+        (String::from("[]"), "expected {\"subject\", \"object\", \"mode\", \"current\"?}, each a string"),
+        (String::from(r#"{"subject":"planner","object":"search"}"#), "missing field `mode`"),
+        (String::from(r#"{"subject":"planner","object":"search","mode":7}"#), "invalid type: integer `7`"),
+        (
+            String::from(r#"{"subject":"planner","object":"search","mode":"alter","colour":"red"}"#),
+            "unknown field `colour`",
+        ),
+        (
+            String::from(r#"{"subject":"a","subject":"b","object":"search","mode":"alter"}"#),
+            "duplicate field `subject`",
+        ),
+        (question("planer", "alter", "PUBLIC"), "`planer` is not a subject of the policy, did you mean `planner`?"),
+        (question("spiffe://Demo/x", "alter", "PUBLIC"), "holds `D`"),
+        (
+            question("planner", "read", "PUBLIC"),
+            "`read` is not an access mode: write `observe`, `append`, `alter` or `execute`",
+        ),
+        (question("planner", "alter", "SECRET"), "current label: `SECRET` is not a level"),
+    ] {
+        let answered = answer_line(&policy, &line);
+        assert!(answered.is_error());
+        let json = serde_json::to_value(&answered).unwrap();
+        let told = json["error"].as_str().unwrap();
+        assert!(told.contains(part), "{line}: {told}");
+    }
+}
+
+#[test]
+fn a_line_is_held_at_its_limit() {
+    let policy = world();
+    let question = r#"{"subject":"planner","object":"search","mode":"alter"}"#;
+    for (length, ok) in [(MAX_LINE_BYTES - 1, true), (MAX_LINE_BYTES, true), (MAX_LINE_BYTES + 1, false)] {
+        let line = format!("{question}{}", " ".repeat(length - question.len()));
+        assert_eq!(answer_line(&policy, &line).is_error(), !ok, "{length}");
+    }
+}
+
+#[test]
+fn a_person_reads_the_verdict_the_labels_why_and_what_next() {
+    let policy = world();
+    let text = |current: Option<&str>, object: &str, mode: &str| {
+        let inquiry = Inquiry {
+            subject: String::from("planner"),
+            object: object.to_owned(),
+            mode: mode.to_owned(),
+            current: current.map(str::to_owned),
+        };
+        explain(&policy, &inquiry, &answer(&policy, &inquiry).unwrap())
+    };
+    assert_eq!(
+        text(Some("RESTRICTED:clinical"), "search/ask", "alter"),
+        "\
+refused: no-write-down
+
+  planner (spiffe://demo.bellgate.test/planner) may not alter search/ask.
+
+  current label   RESTRICTED:clinical
+  object's label  PUBLIC
+  clearance       RESTRICTED:clinical,untrusted
+  rule            grants[0]
+
+  why             no-write-down: PUBLIC does not dominate RESTRICTED:clinical: PUBLIC is below RESTRICTED, and it lacks clinical.
+
+  next            use a fresh instance for this task: its current label starts at the floor again; or write to an object that dominates the current label.
+"
+    );
+    assert_eq!(
+        text(None, "records", "observe"),
+        "\
+permitted
+
+  planner (spiffe://demo.bellgate.test/planner) may observe records.
+
+  current label   PUBLIC   (the floor: none was given)
+  object's label  CONFIDENTIAL:clinical
+  clearance       RESTRICTED:clinical,untrusted
+  rule            grants[1]
+
+  why             grants[1] grants it;
+                  no read up: RESTRICTED:clinical,untrusted dominates CONFIDENTIAL:clinical;
+                  no write down: CONFIDENTIAL:clinical dominates PUBLIC.
+"
+    );
+    let missing = text(None, "nowhere", "observe");
+    assert!(missing.contains("none: the policy has no object of this name"), "{missing}");
+    assert!(missing.contains("check the name of the object"), "{missing}");
+}

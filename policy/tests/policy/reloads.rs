@@ -1,0 +1,80 @@
+//! What outlives a reload: permits, objects and labels of an earlier policy can cause refusals, and never a permit that
+//! the new policy would not give.
+
+use bellgate_policy::{Answer, Asked, Mode, Question, Reason, Release, Serving, Standing, Timestamp, decide, release};
+
+use crate::world::{WORLD, id, label, read, world};
+
+#[test]
+fn an_object_of_the_old_policy_is_decided_by_the_new_ones_grants_and_labels() {
+    let old = world();
+    // One subject and one upstream more in front: every number in the policy moves.
+    let moved = read(
+        &WORLD
+            .replace("subjects:\n", "subjects:\n  zero: { id: spiffe://demo.bellgate.test/zero, clearance: PUBLIC }\n")
+            .replace("upstreams:\n", "upstreams:\n  zero: { workload: zero, label: PUBLIC }\n"),
+    );
+    let lowered = read(&WORLD.replace(
+        "label: \"RESTRICTED:clinical\" }\n      genomes",
+        "label: \"CONFIDENTIAL:clinical\" }\n      genomes",
+    ));
+    let revoked = read(&WORLD.replace("object: records, modes: [observe, alter]", "object: records, modes: [alter]"));
+    let watermark = label(&old, "RESTRICTED:clinical");
+    let question = Question {
+        subject: &id("planner"),
+        object: Asked::Known(old.object("records/patients").unwrap()),
+        mode: Mode::Observe,
+        standing: Standing::Own { watermark: &watermark, declared: None },
+        cause: None,
+        now: Timestamp(0),
+    };
+    assert!(decide(&old, &question).permit().is_some());
+    assert!(decide(&moved, &question).permit().is_some());
+    assert_eq!(decide(&lowered, &question).reasons(), [Reason::NoWriteDown]);
+    assert_eq!(decide(&revoked, &question).reasons(), [Reason::NotGranted]);
+}
+
+#[test]
+fn labels_of_another_lattice_are_refused_until_they_are_translated() {
+    let old = world();
+    let new = read(&WORLD.replace("categories: [genomics, clinical,", "categories: [aaa, genomics, clinical,"));
+    let watermark = label(&old, "PUBLIC");
+    let mut question = Question {
+        subject: &id("planner"),
+        object: Asked::Known(new.object("records").unwrap()),
+        mode: Mode::Observe,
+        standing: Standing::Own { watermark: &watermark, declared: None },
+        cause: None,
+        now: Timestamp(0),
+    };
+    assert_eq!(decide(&new, &question).reasons(), [Reason::NoWriteDown]);
+    question.standing = Standing::Stated(&watermark);
+    assert_eq!(decide(&new, &question).reasons(), [Reason::LabelOutOfRange, Reason::NoWriteDown]);
+    let carried = old.lattice().translate(&watermark, new.lattice()).unwrap();
+    question.standing = Standing::Own { watermark: &carried, declared: None };
+    assert!(decide(&new, &question).permit().is_some());
+}
+
+#[test]
+fn an_open_answer_is_decided_under_the_new_policy() {
+    let old = world();
+    let watermark = old.lattice().bottom();
+    let question = Question {
+        subject: &id("planner"),
+        object: Asked::Known(old.object("records").unwrap()),
+        mode: Mode::Observe,
+        standing: Standing::Own { watermark: &watermark, declared: None },
+        cause: None,
+        now: Timestamp(0),
+    };
+    let permit = decide(&old, &question).permit().unwrap();
+    let stated = label(&old, "CONFIDENTIAL:clinical");
+    let answer = Answer { serving: Serving::Stated(&stated), declared: None };
+    assert!(matches!(release(&old, &permit, &answer), Release::Released { .. }));
+
+    let lowered = read(&WORLD.replace("\"RESTRICTED:clinical,untrusted\"", "STANDARD"));
+    let without_subject = read("version: 1\ncategories: [genomics, clinical, keys, untrusted]\n");
+    for new in [&lowered, &without_subject] {
+        assert!(matches!(release(new, &permit, &answer), Release::Withheld(_)));
+    }
+}
