@@ -1,7 +1,8 @@
 //! From an outcome to what Envoy does.
 //!
-//! Every header is set (overwritten, never appended), so that what a peer or a workload sent under that name is gone. Refusals are explicit
-//! HTTP answers, faults too: a gRPC error would pass where somebody turned `failure_mode_allow` on.
+//! Every header is set (overwritten, never appended), so that what a peer or a workload sent under that name is gone.
+//! Refusals are explicit HTTP answers, faults too: a gRPC error would pass where somebody turned `failure_mode_allow`
+//! on.
 
 use bellgate_policy::{Lattice, SecurityLabel};
 use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;

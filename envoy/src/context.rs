@@ -1,5 +1,5 @@
-//! What the check needs of the program around it: getters, so that each check sees what is in force, and hooks, so that answers, metrics and
-//! records are made where those of the other listeners are.
+//! What the check needs of the program around it: getters, so that each check sees what is in force, and hooks, so that
+//! answers, metrics and records are made where those of the other listeners are.
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ impl fmt::Debug for Rendered {
 pub type PolicyInForce = Arc<dyn Fn() -> Arc<Policy> + Send + Sync>;
 /// The workload beside this gateway; `None` before the first SVID, and then every check is refused.
 pub type OwnWorkload = Arc<dyn Fn() -> Option<Own> + Send + Sync>;
-/// Checks a whole body against the manifest kind that its route names, under the same snapshot as the policy; `Err` is the answer. The last
-/// argument is the request ID.
+/// Checks a whole body against the manifest kind that its route names, under the same snapshot as the policy; `Err` is
+/// the answer. The last argument is the request ID.
 pub type ManifestCheck = Arc<dyn Fn(&Policy, &Name, &[u8], &str) -> Result<(), Rendered> + Send + Sync>;
 /// The answer to a denial, for its request ID.
 pub type Render = Arc<dyn Fn(&Policy, &Denial, &str) -> Rendered + Send + Sync>;

@@ -1,12 +1,15 @@
 //! What Envoy says of a request, read once.
 //!
-//! Envoy sends headers in one of two forms (`encode_raw_headers`): a map whose repeated names were joined by commas, or a list. Both are read.
-//! Nothing in here is believed of headers but what they mean for the request itself: who the peer is stands in `source.principal` alone.
+//! Envoy sends headers in one of two forms (`encode_raw_headers`): a map whose repeated names were joined by commas, or
+//! a list. Both are read. Nothing in here is believed of headers but what they mean for the request itself: who the
+//! peer is stands in `source.principal` alone.
 //!
-//! Where a body ends matters more here than on the gateway's own listeners, since after an OK nothing is asked again: see [`Body`].
+//! Where a body ends matters more here than on the gateway's own listeners, since after an OK nothing is asked again:
+//! see [`Body`].
 //!
-//! Source: `envoy/service/auth/v3/attribute_context.proto`, `source/extensions/filters/common/ext_authz/check_request_utils.cc` (a peer's own
-//! `x-envoy-auth-partial-body` is dropped before Envoy sets its own).
+//! Source: `envoy/service/auth/v3/attribute_context.proto`,
+//! `source/extensions/filters/common/ext_authz/check_request_utils.cc` (a peer's own `x-envoy-auth-partial-body` is
+//! dropped before Envoy sets its own).
 
 use std::collections::HashMap;
 
@@ -24,6 +27,8 @@ const DECLARE: &str = "bellgate-declare";
 pub(crate) struct Facts {
     /// `source.principal`: the first URI SAN of the certificate that Envoy verified; empty without one.
     pub(crate) principal: String,
+    /// The peer's certificate, URL-encoded PEM; empty where Envoy does not send it.
+    pub(crate) certificate: String,
     /// As it came: methods are case-sensitive.
     pub(crate) method: String,
     /// Path and query, undecoded.
@@ -65,13 +70,15 @@ impl Facts {
         let attributes = check.attributes?;
         let http = attributes.request?.http?;
         let headers = Headers { map: &http.headers, list: http.header_map.as_ref() };
+        let peer = attributes.source.unwrap_or_default();
         let raw = if http.raw_body.is_empty() { http.body.into_bytes() } else { http.raw_body };
         let (name, value) = BODY_EXTENSION;
         let buffered = attributes.context_extensions.get(name).is_some_and(|found| found == value);
         let old_protocol = http.protocol.starts_with("HTTP/1");
         let body = body(&headers, raw, buffered || old_protocol);
         Some(Self {
-            principal: attributes.source.map(|peer| peer.principal).unwrap_or_default(),
+            principal: peer.principal,
+            certificate: peer.certificate,
             host: host(&http.host),
             body,
             open_flow: open_flow(&headers, &http.method),
@@ -83,8 +90,9 @@ impl Facts {
     }
 }
 
-/// `end_is_known`: a request without any header that says so has no body. Over HTTP/1 that is the protocol's rule; over HTTP/2 and later, data can
-/// follow all the same, and only Envoy's config tells us that Envoy would have waited for it.
+/// `end_is_known`: a request without any header that says so has no body. Over HTTP/1 that is the protocol's rule; over
+/// HTTP/2 and later, data can follow all the same, and only Envoy's config tells us that Envoy would have waited for
+/// it.
 fn body(headers: &Headers<'_>, raw: Vec<u8>, end_is_known: bool) -> Body {
     if let Some(partial) = headers.values(PARTIAL_BODY).next() {
         return if partial == b"false" { Body::Whole(raw) } else { Body::Unseen };

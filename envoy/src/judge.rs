@@ -2,16 +2,20 @@
 //!
 //! What holds:
 //!
-//! - The peer is who `source.principal` says; no header is asked.
-//! - A peer of the local workload has its clearance as current label; what it states is not believed, since no gateway of ours saw the request before Envoy.
-//! - After an OK nothing is asked again. So the label of the answer must be known before, and must be the object's own: what the answer could
-//!   carry beyond it (a server whose clearance is not dominated by the object's label, an upstream whose own statements are believed, a capability) is
-//!   `unsupported-here`. A request of a floating local workload must be whole before it is decided: what it could still write after the OK could be what it
-//!   reads after it.
-//! - A permit counts as release and as delivery. Where the local workload asks, its watermark has risen by the answer's label before the OK; where
-//!   it is asked, by the request's label (unless the policy trusts it to keep what it serves apart). Both durably.
-//! - Two checks at once: each is decided on one reading of the watermark, taken after the request was whole, and a rise can only make it stale in
-//!   a way that a request sent earlier would have been. Rises are joined under the watermark's own lock.
+//! - The peer is who `source.principal` says, and its certificate must agree where Envoy sends it; no header is asked.
+//! - A peer of the local workload has its clearance as current label; what it states is not believed, since no gateway
+//!   of ours saw the request before Envoy.
+//! - After an OK nothing is asked again. So the label of the answer must be known before, and must be the object's own:
+//!   what the answer could carry beyond it (a server whose clearance is not dominated by the object's label, an
+//!   upstream whose own statements are believed, a capability) is `unsupported-here`. A request of a floating local
+//!   workload must be whole before it is decided: what it could still write after the OK could be what it reads after
+//!   it.
+//! - A permit counts as release and as delivery. Where the local workload asks, its watermark has risen by the answer's
+//!   label before the OK; where it is asked, by the request's label (unless the policy trusts it to keep what it serves
+//!   apart). Both durably.
+//! - Two checks at once: each is decided on one reading of the watermark, taken after the request was whole, and a rise
+//!   can only make it stale in a way that a request sent earlier would have been. Rises are joined under the
+//!   watermark's own lock.
 //!
 //! Absent on purpose: append, guards, `read_down`, upgrades, gRPC (`design/labels.md`, "Envoy's ext_authz").
 
@@ -23,6 +27,7 @@ use bellgate_policy::{
 };
 use bellgate_watermark::Reading;
 
+use crate::certificate;
 use crate::context::{Context, Own};
 use crate::facts::{Body, Facts};
 use crate::outcome::{Fault, Outcome, Permitted};
@@ -86,6 +91,7 @@ impl Judge<'_> {
 
     fn prepare(&self, facts: &Facts) -> Result<(Asker, Option<Target>, String), Fault> {
         let id = SpiffeId::parse_workload(&facts.principal).map_err(|_| Fault::NoIdentity)?;
+        certificate::check(&facts.certificate, &id, self.now)?;
         let path = normal_path(&facts.target).map_err(|_| Fault::Path)?;
         let host = facts.host.clone().ok_or(Fault::Authority)?;
         let is_own = id == self.own.id;

@@ -59,9 +59,12 @@ pub enum Fault {
     /// Envoy sent a check without an HTTP request.
     #[error("Envoy sent a check without an HTTP request; use the HTTP filter, not the network filter")]
     NotHttp,
-    /// `source.principal` is not the SPIFFE ID of a workload.
-    #[error("the peer of Envoy has no SPIFFE ID; Envoy must require a client certificate that has one")]
+    /// `source.principal` is not the SPIFFE ID of a workload, or not the only one in the peer's certificate.
+    #[error("the peer of Envoy has not exactly one SPIFFE ID; Envoy must require a client certificate that has one")]
     NoIdentity,
+    /// The peer's certificate has expired since its handshake with Envoy.
+    #[error("the peer's certificate has expired since its handshake; connect again with a fresh one")]
+    Expired,
     /// The path could be read in two ways.
     #[error("the path is not in normal form, so servers could read it in two ways; send it normalised (RFC 3986)")]
     Path,
@@ -94,7 +97,7 @@ impl Fault {
     pub fn code(self) -> &'static str {
         match self {
             Self::NotHttp => "not-http",
-            Self::NoIdentity => "untrusted-peer",
+            Self::NoIdentity | Self::Expired => "untrusted-peer",
             Self::Path => "ambiguous-path",
             Self::Authority => "bad-authority",
             Self::NotReady => "not-ready",
@@ -110,7 +113,7 @@ impl Fault {
     #[must_use]
     pub fn status(self) -> u16 {
         match self {
-            Self::NoIdentity => 403,
+            Self::NoIdentity | Self::Expired => 403,
             Self::Path | Self::Authority => 400,
             Self::NotHttp | Self::Internal => 500,
             Self::NotReady | Self::Reloading | Self::StateNotKept | Self::Busy | Self::TimedOut => 503,

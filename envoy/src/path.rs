@@ -1,9 +1,10 @@
 //! Is a request target in RFC 3986 normal form?
 //!
-//! Here, nothing can be rewritten: what Envoy sent is what Envoy forwards. So a path that a server could read in two ways is refused instead
-//! of normalised (RFC 3986, section 6.2.2): encoded slashes, backslashes and control characters, dot segments (also with parameters behind the dots), empty
-//! segments, octets that a path may not hold, and escapes of characters that need none. Envoy's own `normalize_path` comes before and makes the
-//! usual cases normal. The one difference that stays is the case of the hexadecimal digits, which no server tells apart.
+//! Here, nothing can be rewritten: what Envoy sent is what Envoy forwards. So a path that a server could read in two
+//! ways is refused instead of normalised (RFC 3986, section 6.2.2): encoded slashes, backslashes and control
+//! characters, dot segments (also with parameters behind the dots), empty segments, octets that a path may not hold,
+//! and escapes of characters that need none. Envoy's own `normalize_path` comes before and makes the usual cases
+//! normal. The one difference that stays is the case of the hexadecimal digits, which no server tells apart.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,9 @@
 //! The socket: a Unix listener that asks who connects, and gRPC on it.
 //!
-//! What holds: the socket is never seen with a mode wider than the one meant (it is bound under another name, then renamed into place); every connection is
-//! checked by `SO_PEERCRED` against the configured uids before a byte of it is read; an old socket that nobody serves is replaced, one that
-//! somebody serves is not. Bounded: connections at once, streams per connection, bytes of a message. Source: `unix(7)`.
+//! What holds: the socket is never seen with a mode wider than the one meant (it is bound under another name, then
+//! renamed into place); every connection is checked by `SO_PEERCRED` against the configured uids before a byte of it is
+//! read; an old socket that nobody serves is replaced, one that somebody serves is not. Bounded: connections at once,
+//! streams per connection, bytes of a message. Source: `unix(7)`.
 
 use std::collections::BTreeSet;
 use std::fs::Permissions;
@@ -99,7 +100,8 @@ async fn wait(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|asked| *asked).await;
 }
 
-/// 0600 where root and the gateway's own uid are all that may connect; else the group of the folder gets in too (set its set-group-ID bit).
+/// 0600 where root and the gateway's own uid are all that may connect; else the group of the folder gets in too (set
+/// its set-group-ID bit).
 fn mode(uids: &BTreeSet<u32>) -> u32 {
     let own = rustix::process::geteuid().as_raw();
     if uids.iter().all(|uid| *uid == own || *uid == 0) { 0o600 } else { 0o660 }

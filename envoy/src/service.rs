@@ -36,8 +36,9 @@ impl ExtAuthz {
         Self { context, places: Arc::new(Semaphore::new(MAX_CHECKS)) }
     }
 
-    /// Serves on the Unix socket `socket` (0600; 0660 where `uids` names others than root and the gateway itself) for peers with one of `uids`,
-    /// until `shutdown` holds `true` or its sender is gone. Open checks get 3 s more. Needs a tokio runtime with time and I/O.
+    /// Serves on the Unix socket `socket` (0600; 0660 where `uids` names others than root and the gateway itself) for
+    /// peers with one of `uids`, until `shutdown` holds `true` or its sender is gone. Open checks get 3 s more. Needs a
+    /// tokio runtime with time and I/O.
     ///
     /// # Errors
     ///
@@ -60,7 +61,8 @@ impl ExtAuthz {
             return Settled::fault(Fault::Busy);
         };
         let (context, id) = (self.context.clone(), request_id.to_owned());
-        // Off the runtime's threads: schemas cost CPU and a rise costs a disk sync. The place is held until the work ends, in time or not.
+        // Off the runtime's threads: schemas cost CPU and a rise costs a disk sync. The place is held until the work
+        // ends, in time or not.
         let work = tokio::task::spawn_blocking(move || {
             let settled = Settled::of(&context, request, &id, at);
             drop(place);

@@ -1,4 +1,5 @@
-//! The real Envoy 1.40 in front, filled in from `bootstraps/ext-authz.yaml`: clients with certificates, a workload behind it, the check between.
+//! The real Envoy 1.40 in front, filled in from `bootstraps/ext-authz.yaml`: clients with certificates, a workload
+//! behind it, the check between.
 
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -35,6 +36,8 @@ async fn peers_through_envoy() {
         ("reporter", GET, 403, "not-granted"),
         ("nobody", GET, 403, "unknown-subject"),
         ("nobody", claim.as_str(), 403, "unknown-subject"),
+        ("planner+auditor", GET, 403, "untrusted-peer"),
+        ("auditor+planner", GET, 403, "untrusted-peer"),
         ("planner", "GET /patients/7 HTTP/1.1\r\nhost: a%b", 400, "bad-authority"),
         ("planner", "GET /patients//7 HTTP/1.1\r\nhost: records", 400, "ambiguous-path"),
         ("planner", "POST /drop HTTP/1.1\r\nhost: records\r\ncontent-length: 0", 403, "unsupported-here"),

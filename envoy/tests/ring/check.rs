@@ -225,7 +225,8 @@ async fn requests_of_the_local_workload() {
 
 #[tokio::test]
 async fn a_delivery_raises_the_workload_that_is_asked() {
-    // The relay floats, and its object is labelled as its clearance: a request of STANDARD may be delivered, and is remembered.
+    // The relay floats, and its object is labelled as its clearance: a request of STANDARD may be delivered, and is
+    // remembered.
     let relay = Gateway::beside("relay");
     assert_eq!(relay.label(), "PUBLIC");
     table(&relay, vec![("a delivery", Ask::of("auditor", "POST", "relay/x").body("text"), "no-read-up")]).await;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Envoy on `PATH`, or in the virtual environment of this checkout's `target` folder. Says why not, where there is none.
+/// Envoy on `PATH`, or in the virtual environment of this checkout's `target` folder. Says why not, where there is
+/// none.
 pub(crate) fn find() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/venv/bin/envoy");
     let on_path = std::env::var_os("PATH")

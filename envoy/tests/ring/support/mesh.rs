@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ClientConfig;
 
 use super::Gateway;
 use super::envoy::render;
@@ -91,14 +92,22 @@ impl Mesh {
         std::fs::read_to_string(self.folder.path().join("envoy.log")).unwrap_or_default()
     }
 
+    /// As the workload `name`; as several at once where `name` has a `+`.
     async fn connect(&self, name: &str, protocol: &[u8]) -> TlsStream<TcpStream> {
         let expected = SpiffeId::parse(&format!("spiffe://{TRUST_DOMAIN}/{}", self.server)).unwrap();
-        let config = bellgate_spire::client_config(&self.authority.identity(name), &expected, &[protocol]);
+        let names: Vec<_> = name.split('+').collect();
+        let config = bellgate_spire::client_config(&self.authority.identity(names[0]), &expected, &[protocol]);
+        let mut config = ClientConfig::clone(&config);
+        if names.len() > 1 {
+            config.client_auth_cert_resolver = Arc::new(self.authority.several(&names));
+        }
         let stream = TcpStream::connect(self.listener).await.unwrap();
-        TlsConnector::from(config).connect(ServerName::try_from("envoy.test").unwrap(), stream).await.unwrap()
+        let name = ServerName::try_from("envoy.test").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
     }
 
-    /// One request over HTTP/1.1 as the workload `name`: the bytes of its head without the closing empty line, and a body.
+    /// One request over HTTP/1.1 as the workload `name`: the bytes of its head without the closing empty line, and a
+    /// body.
     pub(crate) async fn http1(&self, name: &str, head: &str, body: &[u8]) -> Answer {
         let mut stream = self.connect(name, b"http/1.1").await;
         stream.write_all(format!("{head}\r\nconnection: close\r\n\r\n").as_bytes()).await.unwrap();

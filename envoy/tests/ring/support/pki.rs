@@ -7,6 +7,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 
 pub(crate) const TRUST_DOMAIN: &str = "demo.bellgate.test";
 
@@ -28,12 +29,17 @@ impl Authority {
     }
 
     fn issue(&self, name: &str) -> (rcgen::Certificate, KeyPair) {
+        self.issue_for(&[name])
+    }
+
+    /// More than one name makes a certificate that is no SVID.
+    fn issue_for(&self, names: &[&str]) -> (rcgen::Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        params.subject_alt_names = vec![uri(&format!("spiffe://{TRUST_DOMAIN}/{name}"))];
+        params.subject_alt_names = names.iter().map(|name| uri(&format!("spiffe://{TRUST_DOMAIN}/{name}"))).collect();
         params.use_authority_key_identifier_extension = true;
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
@@ -49,6 +55,14 @@ impl Authority {
             TrustBundleSet::of(TRUST_DOMAIN, vec![CertificateDer::from(self.certificate.der().to_vec())]).unwrap(),
         );
         identity
+    }
+
+    /// A certificate with several SPIFFE IDs, which is no SVID, as a client shows it.
+    pub(crate) fn several(&self, names: &[&str]) -> SingleCertAndKey {
+        let (certificate, key) = self.issue_for(names);
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let chain = vec![CertificateDer::from(certificate.der().to_vec())];
+        SingleCertAndKey::from(CertifiedKey::from_der(chain, key, &bellgate_spire::tls13_provider()).unwrap())
     }
 
     /// Writes PEM files and Envoy's SDS files for `name` into `folder`; the templates are those of `bootstraps/`.

@@ -1,4 +1,5 @@
-//! What the proxies are told. Each piece of the gateway's config is a function of its own, so that a change of its format is a change in one place.
+//! What the proxies are told. Each piece of the gateway's config is a function of its own, so that a change of its
+//! format is a change in one place.
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! Pinning: the proxy on core 0, everything else on core 1.
 //!
-//! A child inherits the affinity of the thread that starts it, and each thread inherits it again; so a process is pinned whole, from its first
-//! instruction, without a helper program.
+//! A child inherits the affinity of the thread that starts it, and each thread inherits it again; so a process is
+//! pinned whole, from its first instruction, without a helper program.
 
 use anyhow::Context as _;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};

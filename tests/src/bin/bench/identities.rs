@@ -1,8 +1,8 @@
 //! Who is who: a development authority for gateway and load generator, and a certificate of Envoy's own.
 //!
-//! Envoy takes its SVID from files, and the authority hands keys to nobody but through the Workload API. So Envoy shows a certificate of a second
-//! trust domain, which the load generator believes beside its own; what Envoy checks of its clients is what the gateway checks. All keys are
-//! P-256, all chains one certificate long.
+//! Envoy takes its SVID from files, and the authority hands keys to nobody but through the Workload API. So Envoy shows
+//! a certificate of a second trust domain, which the load generator believes beside its own; what Envoy checks of its
+//! clients is what the gateway checks. All keys are P-256, all chains one certificate long.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! The load generator: a closed loop over kept-alive connections with client certificates.
 //!
-//! Every connection is open and has had an answer before the window begins. Only what was both sent and answered inside the window counts.
+//! Every connection is open and has had an answer before the window begins. Only what was both sent and answered inside
+//! the window counts.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -185,7 +186,8 @@ impl Connection {
         Ok(connection)
     }
 
-    /// Sends and waits, again and again, until the window is over or something fails: a broken connection is told, not opened anew.
+    /// Sends and waits, again and again, until the window is over or something fails: a broken connection is told, not
+    /// opened anew.
     async fn drive(mut self, phases: watch::Receiver<Phase>) -> Tally {
         let mut tally = Tally::default();
         loop {

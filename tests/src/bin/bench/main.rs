@@ -1,10 +1,12 @@
-//! `bellgate-bench`: requests per second, latency and CPU per request of the sidecar's parts, next to Envoy doing the least that identity needs.
+//! `bellgate-bench`: requests per second, latency and CPU per request of the sidecar's parts, next to Envoy doing the
+//! least that identity needs.
 //!
-//! What is compared: an ingress sidecar, mTLS with client certificates, HTTP/1.1 kept alive, 1 KiB POST and 1 KiB answer, a plain upstream on
-//! loopback. Envoy checks the URI SAN (RBAC) and nothing else; each row of the gateway adds one part (see [`rows`]).
-//! How: closed loop, the proxy alone on core 0, everything else on core 1; one proxy at a time, started anew for each measurement;
-//! rounds in turn, each beginning with another row, so that a disturbance hits no row in every round; medians over the rounds.
-//! What is not measured: handshakes (connections are opened before the window), HTTP/2, other machines' networks.
+//! What is compared: an ingress sidecar, mTLS with client certificates, HTTP/1.1 kept alive, 1 KiB POST and 1 KiB
+//! answer, a plain upstream on loopback. Envoy checks the URI SAN (RBAC) and nothing else; each row of the gateway adds
+//! one part (see [`rows`]). How: closed loop, the proxy alone on core 0, everything else on core 1; one proxy at a
+//! time, started anew for each measurement; rounds in turn, each beginning with another row, so that a disturbance hits
+//! no row in every round; medians over the rounds. What is not measured: handshakes (connections are opened before the
+//! window), HTTP/2, other machines' networks.
 //!
 //! `tests/bench/run.sh` builds and starts it; see `tests/bench/README.md`.
 

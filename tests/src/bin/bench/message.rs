@@ -10,7 +10,8 @@ pub(crate) const PATH: &str = "/v1/orders";
 /// The manifest kind of that route.
 pub(crate) const KIND: &str = "work-order";
 
-/// The schema that the body conforms to: what real ones are made of (types, required, closed objects, bounds, a pattern, an array of objects).
+/// The schema that the body conforms to: what real ones are made of (types, required, closed objects, bounds, a
+/// pattern, an array of objects).
 pub(crate) fn schema() -> serde_json::Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -64,8 +65,8 @@ pub(crate) fn answer() -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {BODY_BYTES}\r\n\r\n{body}").into_bytes()
 }
 
-/// Bytes of the message at the start of `bytes`, head and body; `None` while its head is not complete. Messages here have a
-/// `Content-Length` or no body; anything else is an error.
+/// Bytes of the message at the start of `bytes`, head and body; `None` while its head is not complete. Messages here
+/// have a `Content-Length` or no body; anything else is an error.
 pub(crate) fn length(bytes: &[u8]) -> anyhow::Result<Option<usize>> {
     let Some(head) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(bytes.get(..head).unwrap_or_default()).context("a head that is not text")?;

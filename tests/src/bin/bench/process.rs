@@ -7,7 +7,8 @@ use tokio::process::{Child, Command};
 
 use crate::cores::{self, Core};
 
-/// `USER_HZ`: fixed at 100 for user space on every architecture that Envoy and we run on, whatever the kernel's own tick is.
+/// `USER_HZ`: fixed at 100 for user space on every architecture that Envoy and we run on, whatever the kernel's own
+/// tick is.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A child that is killed when this is dropped, and on `stop`.
@@ -17,7 +18,8 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command` on `core`. Its standard output can be read where `piped`; what it says on standard error goes to ours.
+    /// Starts `command` on `core`. Its standard output can be read where `piped`; what it says on standard error goes
+    /// to ours.
     pub(crate) fn start(name: &str, mut command: Command, core: Core, piped: bool) -> anyhow::Result<Self> {
         cores::pin(core)?;
         let stdout = if piped { Stdio::piped() } else { Stdio::null() };

@@ -1,4 +1,5 @@
-//! From measurements to the table: medians over rounds, and ratios that are taken within each round before their median is.
+//! From measurements to the table: medians over rounds, and ratios that are taken within each round before their median
+//! is.
 
 use std::fmt::Write as _;
 

@@ -9,7 +9,8 @@ pub(crate) enum Row {
     Decision,
     /// Also the body against its JSON Schema, before any upstream connection.
     Validation,
-    /// Also metrics, and each exchange and decision as an event in the queue; what leaves the queue is held in memory and not stored within the window.
+    /// Also metrics, and each exchange and decision as an event in the queue; what leaves the queue is held in memory
+    /// and not stored within the window.
     Events,
     /// Also refinement into Parquet, every second, on the same core.
     Parquet,

@@ -1,4 +1,5 @@
-//! The upstream: answers every request with the same bytes, as cheaply as can be, since it shares a core with the load generator.
+//! The upstream: answers every request with the same bytes, as cheaply as can be, since it shares a core with the load
+//! generator.
 
 use std::io::Write as _;
 
