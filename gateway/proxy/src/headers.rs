@@ -22,6 +22,10 @@ pub(crate) fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Res
     let (Some(admitted), Some(route)) = (&ctx.admitted, &ctx.route) else {
         return Error::e_explain(ErrorType::InternalError, "no permit");
     };
+    if route.is_h2() {
+        // First, so that a `Connection` header cannot nominate away what is set below.
+        strip_connection_headers(request);
+    }
     for name in [XFCC, LABEL, DECLARE, REQUEST_ID].into_iter().chain(OVERRIDES) {
         request.remove_header(name);
     }
@@ -60,7 +64,6 @@ fn set_target(request: &mut RequestHeader, target: &str, route: &Route) -> Resul
     let uri = match host {
         Some(host) if route.is_h2() => {
             request.remove_header("host");
-            strip_connection_headers(request);
             request.set_version(http::Version::HTTP_2);
             Uri::builder().scheme(uri::Scheme::HTTPS).authority(host).path_and_query(target).build()
         }

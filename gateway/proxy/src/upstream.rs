@@ -15,6 +15,7 @@ use crate::connector::VIA_CONNECTOR;
 use crate::context::Context;
 use crate::core::{Core, LocalAddress, Protocol, RemoteAddress};
 use crate::refusal::Refusal;
+use crate::vigil;
 
 /// An idle pooled connection is dropped after this; short beside an SVID's usual hour.
 const IDLE: Duration = Duration::from_secs(60);
@@ -60,6 +61,8 @@ impl Route {
 ///
 /// A [`Refusal`] where the config has no address for what the policy permits.
 pub(crate) async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> Result<Box<HttpPeer>, Refusal> {
+    // A retry is decided anew, and so is a first try before which a label rose.
+    vigil::upward_chunk(core, ctx)?;
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     let h2_asked = admitted.grpc || session.req_header().version == http::Version::HTTP_2;
     let upgrade = admitted.facts.upgrade;

@@ -8,6 +8,7 @@ use bellgate_policy::Policy;
 use bellgate_proxy::metrics::Metrics;
 use bellgate_telemetry::{EventSender, Tenant, channel};
 
+use super::lake_metrics::LakeMetrics;
 use crate::config::Config;
 
 /// Starts the lake's threads.
@@ -31,7 +32,8 @@ pub(crate) fn start(
     let (sender, receiver) = channel(settings.queue);
     let handle = Lake::start(lake, receiver)
         .with_context(|| format!("opening the lake `{}`", settings.lake.display()))?;
-    let _ = metrics;
+    let collector = LakeMetrics::new(handle.watch()).context("the lake's metrics")?;
+    metrics.registry().register(Box::new(collector)).context("the lake's metrics")?;
     Ok((Some(sender), Some(handle)))
 }
 

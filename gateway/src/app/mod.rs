@@ -4,6 +4,7 @@ mod authz;
 mod folders;
 mod identity;
 mod lake;
+mod lake_metrics;
 mod modules;
 mod reload;
 

@@ -46,7 +46,7 @@ impl Process {
     pub(super) async fn stop(mut self) {
         if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
             // It may have ended by itself; that is as good.
-            drop(rustix::process::kill_process(id, rustix::process::Signal::TERM));
+            let _ended_already = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }
         if timeout(Duration::from_secs(10), self.child.wait()).await.is_err() {
             log::warn!("{} did not end when asked, and is killed", self.name);

@@ -71,12 +71,11 @@ impl Report {
             );
             return;
         }
-        let mark = if step.verdict == "permit" { "permit " } else { "REFUSED" };
+        let verdict = if step.verdict == "permit" { "permit".to_owned() } else { format!("REFUSED {}", step.verdict) };
         println!(
-            "{:>2}  {:<8} -> {:<8}  {:<31} {mark}  {:>7.1} ms  {}",
-            self.steps, step.from, step.to, step.sent, millis, step.title
+            "{:>2}  {:<8} -> {:<7}  {:<26}  {verdict:<21}  {millis:>6.1} ms  {}",
+            self.steps, step.from, step.to, step.sent, step.why
         );
-        println!("    {}", step.why);
         if !step.as_declared {
             println!("    NOT AS DECLARED: expected {}, got {} ({})", step.declared, step.verdict, step.status);
         }
