@@ -28,7 +28,7 @@ to=.
 for guest in deidentify spin flood; do
     # shellcheck disable=SC2086
     ZIG_LOCAL_CACHE_DIR="$work/cache" ZIG_GLOBAL_CACHE_DIR="$work/cache" $ZIG cc -c \
-        --target=wasm32-freestanding -mcpu=generic+bulk_memory -std=c11 -Os -g0 \
+        --target=wasm32-freestanding -mcpu=generic+bulk_memory -std=c11 -O2 -g0 \
         -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector -fno-sanitize=all \
         -o "$work/$guest.o" "$guest.c"
     # The stack before the data: it overflows into a trap and not into the data.

@@ -62,8 +62,8 @@ static int room(u32 length) {
 static int put(const u8 *from, u32 length) {
     if (room(length) != OK)
         return MEMORY;
-    for (u32 at = 0; at < length; at++)
-        *out_end++ = from[at];
+    __builtin_memcpy(out_end, from, length);
+    out_end += length;
     return OK;
 }
 
@@ -270,8 +270,8 @@ static int holds_one_of(const struct name *name, const char *const *list) {
     return 0;
 }
 
-/* The rule for a member of an object to which `around` applies. */
-static enum rule rule_for(const struct name *name, enum rule around) {
+/* The rule for a member with this name, of an object to which `around` applies. */
+static enum rule look_up(const struct name *name, enum rule around) {
     if (is_one_of(name, postal_names))
         return POSTAL;
     if (around == PLACE)
@@ -295,6 +295,34 @@ static enum rule rule_for(const struct name *name, enum rule around) {
     if (ends_in_one_of(name, removed_ends))
         return REMOVE;
     return is_one_of(name, thing_names) ? THING : KEEP;
+}
+
+/* Records repeat their names: what was looked up is kept by the bytes of the name, one entry for each hash. */
+#define KNOWN 256
+static struct known {
+    const u8 *from;
+    u32 length;
+    enum rule around, rule;
+} known[KNOWN];
+
+static int same_bytes(const u8 *a, const u8 *b, u32 length) {
+    while (length && *a == *b)
+        a++, b++, length--;
+    return length == 0;
+}
+
+/* The rule for the member whose name is written from `from` to `to`, of an object to which `around` applies. */
+static enum rule rule_for(const u8 *from, const u8 *to, enum rule around) {
+    static struct name name;
+    u32 length = (u32)(to - from), hash = around;
+    for (const u8 *at = from; at < to; at++)
+        hash = hash * 31 + *at;
+    struct known *entry = &known[(hash ^ hash >> 8) % KNOWN];
+    if (!entry->from || entry->length != length || entry->around != around || !same_bytes(entry->from, from, length)) {
+        read_name(&name, from, to);
+        *entry = (struct known){from, length, around, look_up(&name, around)};
+    }
+    return entry->rule;
 }
 
 /* The year of a date's text: four digits at its start, or at its end after a separator, or before the time. */
@@ -326,8 +354,8 @@ static int put_year(const u8 *from, const u8 *to) {
 
 static int put_postal(const u8 *from, const u8 *to) {
     u32 length = (u32)(to - from);
-    /* Five digits, or five and four: elsewhere the first three characters say too much or nothing. */
-    int is_zip = length == 5 || (length == 10 && from[5] == '-') || length == 9;
+    /* Five digits, five and four, or three already: elsewhere the first three characters say too much or nothing. */
+    int is_zip = length == 3 || length == 5 || (length == 10 && from[5] == '-') || length == 9;
     for (u32 at = 0; at < length && is_zip; at++)
         is_zip = is_digit(from[at]) || (at == 5 && length == 10);
     if (!is_zip)
@@ -396,7 +424,6 @@ static int transform(void) {
     u32 depth = 0;
     enum rule rule = KEEP;
     int silent = 0;
-    static struct name name;
     for (;;) {
         /* A value, to which `rule` applies. */
         const u8 *whole, *from, *to;
@@ -478,13 +505,12 @@ static int transform(void) {
             return SYNTAX;
         if (!silent && put(whole, (u32)(in - whole)) != OK)
             return MEMORY;
-        read_name(&name, from, to);
         skip_space();
         if (in >= in_end || *in++ != ':')
             return SYNTAX;
         if (!silent && put_text(":") != OK)
             return MEMORY;
-        rule = rule_for(&name, levels[depth - 1].rule);
+        rule = rule_for(from, to, levels[depth - 1].rule);
         continue;
     close:
         if (!silent && put(in, 1) != OK)

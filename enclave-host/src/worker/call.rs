@@ -21,7 +21,7 @@ use bellgate_enclave_protocol::{Cause, Invoke};
 use bytes::Bytes;
 use extism::{CompiledPlugin, Plugin};
 use serde::de::IgnoredAny;
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 /// Runs a call and gives its checked output.
 pub(super) fn run(compiled: &CompiledPlugin, call: &Invoke) -> Result<Bytes, Cause> {
@@ -70,6 +70,9 @@ fn checked(output: &[u8], most: u64) -> Result<Bytes, Cause> {
 
 /// Linking runs a start function; whatever else fails there is the module's shape.
 fn cause_of_link(error: &anyhow::Error) -> Cause {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Cause::Aborted; // ours, not the guest's: what a call takes is what the pool has
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Cause::FuelExhausted,
         Some(_) => Cause::Trap,
@@ -78,6 +81,9 @@ fn cause_of_link(error: &anyhow::Error) -> Cause {
 }
 
 fn cause_of_call(error: &anyhow::Error, plugin: &Plugin, call: &Invoke, elapsed: Duration) -> Stopped {
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Cause::Aborted.into();
+    }
     if plugin.fuel_consumed().is_some_and(|used| used >= call.limits.fuel()) {
         return Cause::FuelExhausted.into();
     }

@@ -102,9 +102,10 @@ fn engine_config(pages: u64) -> Result<Config, Cause> {
     let memory_bytes = usize::try_from((pages + 1 + KERNEL_PAGES) << 16).map_err(|_| Cause::MemoryExceeded)?;
     let mut pool = PoolingAllocationConfig::new();
     pool.total_core_instances(INSTANCES)
-        .total_memories(INSTANCES)
+        .total_memories(INSTANCES + 1) // and the heap of the one reference that Extism keeps
         .total_tables(INSTANCES * TABLES_MAX)
         .total_gc_heaps(1)
+        .total_stacks(1) // for async calls, of which there are none; the default maps 2 GiB
         .max_memory_size(memory_bytes)
         .max_memories_per_module(1)
         .max_tables_per_module(TABLES_MAX)

@@ -49,6 +49,7 @@ impl Host {
                 if line.contains("listening on") {
                     let _ = listening.send(());
                 }
+                if std::env::var_os("SHOW").is_some() { eprintln!("{line}"); }
                 let mut kept = kept.lock().unwrap();
                 kept.push_str(&line);
                 kept.push('\n');
