@@ -4,7 +4,7 @@
 //! (`unix(7)`: 108 bytes with the closing NUL), abstract sockets (no file mode protects them), port 0 where others have to find the port.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
 /// The longest socket path in bytes: `sun_path` less the closing NUL.
@@ -51,11 +51,6 @@ impl HostPort {
     /// The port, never 0.
     pub(crate) fn port(&self) -> u16 {
         self.port
-    }
-
-    /// The address, where the host is one and needs no resolver.
-    pub(crate) fn socket_addr(&self) -> Option<SocketAddr> {
-        self.host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, self.port))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bellgate_policy::{Policy, SecurityLabel, Server};
+use bellgate_policy::{Name, Policy, SecurityLabel, Server};
 
 use crate::config::{BOUNDS, Config, EgressListen, Limits, Loaded, MissingState, Protocol, Unit, UnixListen};
 
@@ -134,7 +134,12 @@ fn calls(loaded: &Loaded) -> Vec<Row> {
     for upstream in policy.upstreams() {
         let peer = match &upstream.server {
             Server::Workload(subject) => subject.id.to_string(),
-            Server::Web(name) => format!("{name}, by the web's authorities"),
+            Server::Web(name) => {
+                match config.upstreams.get(&upstream.name).and_then(|settings| settings.roots.as_deref()) {
+                    Some(roots) => format!("{name}, by the web's authorities or {}", roots.display()),
+                    None => format!("{name}, by the web's authorities"),
+                }
+            }
             Server::Enclave => continue,
         };
         let place = match config.upstreams.get(&upstream.name) {
@@ -162,18 +167,25 @@ fn calls(loaded: &Loaded) -> Vec<Row> {
 }
 
 fn manifests(loaded: &Loaded) -> Vec<Row> {
-    let users = |kind: &str| {
-        let routes = loaded.policy.upstreams().flat_map(|upstream| &upstream.routes);
-        let routes = routes
-            .filter(|route| route.manifest.as_ref().is_some_and(|name| name.as_str() == kind))
-            .map(|route| route.object.name.to_string());
-        let inputs = loaded
-            .policy
-            .capabilities()
-            .filter(|capability| capability.input.as_ref().is_some_and(|name| name.as_str() == kind));
-        routes.chain(inputs.map(|capability| capability.name.to_string())).collect::<Vec<_>>().join(", ")
-    };
-    loaded.schemas.kinds().map(|kind| row([kind, &users(kind)])).collect()
+    loaded.schemas.kinds().map(|kind| row([kind, &users(&loaded.policy, kind)])).collect()
+}
+
+/// Where the policy asks for a kind of manifest.
+fn users(policy: &Policy, kind: &str) -> String {
+    let is = |name: &Option<Name>| name.as_ref().is_some_and(|name| name.as_str() == kind);
+    let mut users = Vec::new();
+    for route in policy.upstreams().flat_map(|upstream| &upstream.routes).filter(|route| is(&route.manifest)) {
+        users.push(format!("into {}", route.object.name));
+    }
+    for capability in policy.capabilities() {
+        if is(&capability.input) {
+            users.push(format!("into {}", capability.name));
+        }
+        if is(&capability.output) {
+            users.push(format!("out of {}", capability.name));
+        }
+    }
+    if users.is_empty() { String::from("nothing in the policy asks for it") } else { users.join(", ") }
 }
 
 fn limits(limits: &Limits) -> Vec<Row> {
