@@ -97,8 +97,12 @@ impl<'s> SchemaFile<'s> {
         }
         // Schemas of other drafts may be embedded; compiling knows which meta-schema is whose.
         if let Err(first) = self.options().build(&self.value) {
-            let mut mistakes: Vec<SchemaError> =
-                meta.iter_errors(&self.value).take(FILE_LIMITS.errors).map(|error| self.mistake(&error)).collect();
+            let mut mistakes: Vec<SchemaError> = Vec::new();
+            for mistake in meta.iter_errors(&self.value).map(|error| self.mistake(&error)) {
+                if mistakes.len() < FILE_LIMITS.errors && !mistakes.contains(&mistake) {
+                    mistakes.push(mistake);
+                }
+            }
             if mistakes.is_empty() {
                 mistakes.push(self.mistake(&first));
             }

@@ -22,7 +22,7 @@ fn values() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 64, 8, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..8).prop_map(Value::from),
-            hash_map(any::<String>(), inner, 0..8).prop_map(|members| Value::from_iter(members)),
+            hash_map(any::<String>(), inner, 0..8).prop_map(Value::from_iter),
         ]
     })
 }

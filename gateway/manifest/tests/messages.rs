@@ -1,5 +1,6 @@
 //! What each keyword says when it is not met: where, by which part of the schema, and what was
 //! expected. Never a value of the document, and its keys in instance paths alone.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bellgate_manifest::{KindSource, Limits, Rejection, RejectionCause, SchemaSource, SchemaStore};
 use proptest::prelude::*;
@@ -199,7 +200,7 @@ fn marked() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::btree_map("KEY[a-z]{0,3}", inner, 0..4).prop_map(|members| Value::from_iter(members)),
+            prop::collection::btree_map("KEY[a-z]{0,3}", inner, 0..4).prop_map(Value::from_iter),
         ]
     })
 }

@@ -4,6 +4,8 @@
 //!
 //! What is known to fail, and why, is in `suite/known.txt`. The test fails for what fails and is
 //! not there, and for what is there and passes.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "the package is pure, its tests read files")]
 
 #[path = "suite/known.rs"]
 mod known;

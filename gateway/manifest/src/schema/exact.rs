@@ -1,8 +1,8 @@
 //! Bounds beyond 64 bits, kept exact.
 //!
 //! `serde_json` holds such an integer as the nearest 64-bit float, and the validator would compare
-//! with that. So a bound that would lose digits is moved to a keyword of our own that holds its
-//! literal; bounds that lose nothing stay as they are.
+//! floats. So a bound that is written as such an integer is moved to a keyword of our own that holds
+//! its literal and compares every digit. All others stay as they are.
 
 use std::cmp::Ordering;
 
@@ -47,18 +47,18 @@ enum Role {
     Idle,
 }
 
-/// Moves the bounds that would lose digits. Whether there were any.
+/// Moves the bounds beyond 64 bits. Whether there were any.
 ///
 /// # Errors
-/// The path and the problem of an integer that would lose digits and can't be moved.
+/// The path and the problem of an integer beyond 64 bits that can't be moved.
 pub(super) fn keep(document: &Document<'_>, schema: &mut Value, draft: Draft) -> Result<bool, (String, String)> {
     let mut moved = false;
-    for (path, literal) in document.inexact_integers() {
+    for (path, literal) in document.long_integers() {
         match role(&path) {
             Role::Idle => continue,
             Role::Bound if relocate(schema, &path, literal, draft).is_some() => moved = true,
             Role::Bound | Role::Compared => {
-                let problem = "this integer is beyond 64 bits and would lose digits here, use one from -9223372036854775808 to 18446744073709551615";
+                let problem = "this integer is beyond 64 bits and would lose digits, use one from -9223372036854775808 to 18446744073709551615";
                 return Err((path, problem.to_owned()));
             }
         }

@@ -87,15 +87,15 @@ impl<'b> Document<'b> {
         self.entries.len()
     }
 
-    /// The integers that neither 64 bits nor a 64-bit float hold: where, and how written.
-    pub(crate) fn inexact_integers(&self) -> impl Iterator<Item = (String, &str)> {
+    /// The integers that 64 bits do not hold: where, and how written.
+    pub(crate) fn long_integers(&self) -> impl Iterator<Item = (String, &str)> {
         (0..).zip(&self.entries).filter_map(|(index, entry)| {
             let Shape::Number(text) = entry.shape else {
                 return None;
             };
             let literal = self.text(text);
-            let inexact = Number::new(literal).loses_digits();
-            inexact.then(|| Some((self.path_to(index)?, literal)))?
+            let long = Number::new(literal).is_long_integer();
+            long.then(|| Some((self.path_to(index)?, literal)))?
         })
     }
 

@@ -87,13 +87,9 @@ impl<'a> Number<'a> {
         !self.literal.contains(['.', 'e', 'E'])
     }
 
-    /// Whether it is written as an integer that neither 64 bits nor a 64-bit float hold exactly.
-    pub(crate) fn loses_digits(self) -> bool {
-        if !self.is_written_as_integer() || self.as_u64().is_some() || self.as_i64().is_some() {
-            return false;
-        }
-        let nearest = format!("{:.0}", self.nearest());
-        self.compare(Number::new(&nearest)) != Ordering::Equal
+    /// Whether it is written as an integer that 64 bits do not hold.
+    pub(crate) fn is_long_integer(self) -> bool {
+        self.is_written_as_integer() && self.as_u64().is_none() && self.as_i64().is_none()
     }
 
     /// The float that stands for it where a schema's bound is compared with a float.
