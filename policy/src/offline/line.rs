@@ -17,6 +17,8 @@ pub enum LineAnswer {
     Verdict(Box<VerdictRecord>),
     /// The line was no question.
     Error {
+        /// Which line, from 1.
+        line: u64,
         /// What was wrong with it, and what was expected.
         error: String,
     },
@@ -49,25 +51,36 @@ impl LineAnswer {
     }
 }
 
-impl From<LineError> for LineAnswer {
-    fn from(error: LineError) -> Self {
-        Self::Error { error: error.to_string() }
-    }
-}
-
-/// Answers one line: `{"subject": .., "object": .., "mode": .., "current": ..}`, the last optional.
+/// Answers one line: `{"subject": .., "object": .., "mode": .., "current": ..}`, the last optional. `number` counts from 1
+/// and stands in the answer where the line is no question.
 #[must_use]
-pub fn answer_line(policy: &Policy, line: &str) -> LineAnswer {
+pub fn answer_line(policy: &Policy, number: u64, line: &[u8]) -> LineAnswer {
     match read_and_answer(policy, line) {
         Ok(record) => LineAnswer::Verdict(Box::new(record)),
-        Err(error) => LineAnswer::from(error),
+        Err(error) => LineAnswer::Error { line: number, error: error.to_string() },
     }
 }
 
-fn read_and_answer(policy: &Policy, line: &str) -> Result<VerdictRecord, LineError> {
+fn read_and_answer(policy: &Policy, line: &[u8]) -> Result<VerdictRecord, LineError> {
     if line.len() > MAX_LINE_BYTES {
         return Err(LineError::TooLong);
     }
-    let inquiry: Inquiry = serde_json::from_str(line)?;
+    let inquiry: Inquiry = serde_json::from_slice(line)?;
     Ok(answer(policy, &inquiry)?)
+}
+
+/// An answer in one line for a person.
+#[must_use]
+pub fn summary(answer: &LineAnswer) -> String {
+    match answer {
+        LineAnswer::Error { line, error } => format!("error line {line}: {error}"),
+        LineAnswer::Verdict(record) => {
+            let asked = format!("{} {} {}", record.subject, record.mode, record.object);
+            let reasons: Vec<&str> = record.reasons.iter().map(|reason| reason.code()).collect();
+            match &record.rule {
+                Some(rule) if record.permit => format!("permit {asked}: {rule}"),
+                Some(_) | None => format!("refuse {asked}: {}", reasons.join(", ")),
+            }
+        }
+    }
 }

@@ -22,7 +22,7 @@ use crate::spiffe_id::{SpiffeId, SpiffeIdError};
 use crate::timestamp::Timestamp;
 
 pub use explanation::explain;
-pub use line::{LineAnswer, LineError, MAX_LINE_BYTES, answer_line};
+pub use line::{LineAnswer, LineError, MAX_LINE_BYTES, answer_line, summary};
 
 /// A question in words.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]

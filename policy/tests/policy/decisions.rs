@@ -107,7 +107,7 @@ enum Given {
 fn given(policy: &Policy, text: &str) -> Given {
     let mut words = text.split(' ');
     let (kind, first) = (words.next().unwrap(), words.next());
-    let declared = words.next().map(|word| label(policy, &word[1..]));
+    let declared = words.next().and_then(|word| word.strip_prefix('+')).map(|text| label(policy, text));
     match (kind, first) {
         ("own", Some(first)) => Given::Own(label(policy, first), declared),
         ("stated", Some(first)) => Given::Stated(label(policy, first)),
@@ -132,7 +132,7 @@ fn told(verdict: &Verdict) -> String {
             format!("permit {}", permit.decision().rule.as_deref().unwrap())
         }
         Verdict::Denial(denial) => {
-            assert_eq!(denial.first(), denial.reasons()[0]);
+            assert_eq!(Some(&denial.first()), denial.reasons().first());
             let codes: Vec<&str> = denial.reasons().iter().map(|one| one.code()).collect();
             codes.join(", ")
         }

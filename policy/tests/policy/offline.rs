@@ -40,7 +40,7 @@ fn the_table_holds_from_words_and_from_lines() {
         if let Some(current) = &inquiry.current {
             line["current"] = serde_json::json!(current);
         }
-        let answered = serde_json::to_value(answer_line(&policy, &line.to_string())).unwrap();
+        let answered = serde_json::to_value(answer_line(&policy, 1, line.to_string().as_bytes())).unwrap();
         assert_eq!(answered, serde_json::to_value(&record).unwrap());
     }
 }
@@ -73,9 +73,10 @@ fn a_bad_line_is_told_what_was_wrong() {
         ),
         (question("planner", "alter", "SECRET"), "current label: `SECRET` is not a level"),
     ] {
-        let answered = answer_line(&policy, &line);
+        let answered = answer_line(&policy, 7, line.as_bytes());
         assert!(answered.is_error());
         let json = serde_json::to_value(&answered).unwrap();
+        assert_eq!(json["line"], 7);
         let told = json["error"].as_str().unwrap();
         assert!(told.contains(part), "{line}: {told}");
     }
@@ -87,7 +88,7 @@ fn a_line_is_held_at_its_limit() {
     let question = r#"{"subject":"planner","object":"search","mode":"alter"}"#;
     for (length, ok) in [(MAX_LINE_BYTES - 1, true), (MAX_LINE_BYTES, true), (MAX_LINE_BYTES + 1, false)] {
         let line = format!("{question}{}", " ".repeat(length - question.len()));
-        assert_eq!(answer_line(&policy, &line).is_error(), !ok, "{length}");
+        assert_eq!(answer_line(&policy, 7, line.as_bytes()).is_error(), !ok, "{length}");
     }
 }
 

@@ -1,8 +1,6 @@
 //! The policy that the tables ask: `fixtures/accept/world.yaml`.
 
-use std::sync::Arc;
-
-use bellgate_policy::{Object, Policy, SecurityLabel, SpiffeId};
+use bellgate_policy::{Policy, SecurityLabel, SpiffeId};
 
 pub(crate) const WORLD: &str = include_str!("../fixtures/accept/world.yaml");
 
@@ -23,10 +21,6 @@ pub(crate) fn id(name: &str) -> SpiffeId {
 
 pub(crate) fn label(policy: &Policy, text: &str) -> SecurityLabel {
     policy.lattice().parse_label(text).unwrap()
-}
-
-pub(crate) fn object<'a>(policy: &'a Policy, name: &str) -> &'a Arc<Object> {
-    policy.object(name).unwrap()
 }
 
 /// The rows of a table: lines with that many columns, split at two or more spaces; `#` begins a comment.
