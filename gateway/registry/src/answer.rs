@@ -45,44 +45,25 @@ pub(crate) async fn answer<B>(folder: Folder, request: Request<B>) -> Response<F
 /// which is never used as a path.
 fn asked(path: &str) -> Option<Result<Urn, ()>> {
     let name = path.strip_prefix(CAPABILITIES)?.strip_suffix(DOWNLOAD)?;
-    Some(
-        percent_decode_str(name)
-            .decode_utf8()
-            .map_err(|_| ())
-            .and_then(|text| Urn::parse(&text).map_err(|_| ())),
-    )
+    Some(percent_decode_str(name).decode_utf8().map_err(|_| ()).and_then(|text| Urn::parse(&text).map_err(|_| ())))
 }
 
-fn deliver(
-    method: &Method,
-    headers: &HeaderMap,
-    digest: &Digest,
-    bytes: Bytes,
-) -> Response<Full<Bytes>> {
+fn deliver(method: &Method, headers: &HeaderMap, digest: &Digest, bytes: Bytes) -> Response<Full<Bytes>> {
     let tag = format!("\"{digest}\"");
-    let known = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let known = known
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .any(|held| held == "*" || held.trim_start_matches("W/") == tag);
     let length = HeaderValue::from(bytes.len());
-    let mut response = Response::new(Full::new(if known || method == Method::HEAD {
-        Bytes::new()
-    } else {
-        bytes
-    }));
+    let mut response = Response::new(Full::new(if known || method == Method::HEAD { Bytes::new() } else { bytes }));
     if let Ok(tag) = HeaderValue::try_from(tag) {
         response.headers_mut().insert(ETAG, tag);
     }
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     } else {
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/wasm"));
         response.headers_mut().insert(CONTENT_LENGTH, length);
     }
     response
@@ -100,26 +81,16 @@ enum Problem {
 impl Problem {
     fn response(self) -> Response<Full<Bytes>> {
         let (status, code, detail) = match self {
-            Self::Method => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "this registry answers GET and HEAD",
-            ),
+            Self::Method => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this registry answers GET and HEAD")
+            }
             Self::NotHere => (
                 StatusCode::NOT_FOUND,
                 "no-such-path",
                 "this registry has /api/v1/registry/capabilities/{urn}/download",
             ),
-            Self::NotUrn => (
-                StatusCode::BAD_REQUEST,
-                "not-a-urn",
-                "the name is no urn; escape it as one path segment",
-            ),
-            Self::UnknownUrn => (
-                StatusCode::NOT_FOUND,
-                "unknown-urn",
-                "this registry has no capability of that urn",
-            ),
+            Self::NotUrn => (StatusCode::BAD_REQUEST, "not-a-urn", "the name is no urn; escape it as one path segment"),
+            Self::UnknownUrn => (StatusCode::NOT_FOUND, "unknown-urn", "this registry has no capability of that urn"),
             Self::Folder => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "registry-broken",
@@ -133,14 +104,9 @@ impl Problem {
         });
         let mut response = Response::new(Full::from(problem.to_string()));
         *response.status_mut() = status;
-        response.headers_mut().insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if matches!(self, Self::Method) {
-            response
-                .headers_mut()
-                .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
         response
     }

@@ -67,9 +67,7 @@ pub enum BaseError {
     #[error("`{0}` is not a URL; write https://host:port")]
     NotUrl(String),
     /// `http://` or another scheme.
-    #[error(
-        "`{0}` is not https; a registry is reached over mutual TLS alone, so write https://host:port"
-    )]
+    #[error("`{0}` is not https; a registry is reached over mutual TLS alone, so write https://host:port")]
     NotHttps(String),
     /// `user:password@`.
     #[error("the registry's url holds credentials; take them out, the gateway shows its SVID")]
@@ -87,14 +85,8 @@ mod tests {
     fn where_a_capability_is() {
         let urn = Urn::parse("urn:x:a/../b?c").unwrap();
         for (base, url) in [
-            (
-                "https://r.test",
-                "https://r.test/api/v1/registry/capabilities/urn:x:a%2F..%2Fb%253Fc/download",
-            ),
-            (
-                "https://R.test:443/",
-                "https://r.test/api/v1/registry/capabilities/urn:x:a%2F..%2Fb%253Fc/download",
-            ),
+            ("https://r.test", "https://r.test/api/v1/registry/capabilities/urn:x:a%2F..%2Fb%253Fc/download"),
+            ("https://R.test:443/", "https://r.test/api/v1/registry/capabilities/urn:x:a%2F..%2Fb%253Fc/download"),
             (
                 "https://[::1]:9/mirror/",
                 "https://[::1]:9/mirror/api/v1/registry/capabilities/urn:x:a%2F..%2Fb%253Fc/download",
@@ -102,11 +94,7 @@ mod tests {
         ] {
             let built = Base::parse(base).unwrap().download(&urn);
             assert_eq!(built, url);
-            assert_eq!(
-                Url::parse(&built).unwrap().as_str(),
-                url,
-                "the URL parser changes nothing"
-            );
+            assert_eq!(Url::parse(&built).unwrap().as_str(), url, "the URL parser changes nothing");
         }
     }
 
@@ -114,20 +102,11 @@ mod tests {
     fn refused() {
         for (text, error) in [
             ("r.test", BaseError::NotUrl("r.test".into())),
-            (
-                "http://127.0.0.1:1",
-                BaseError::NotHttps("http://127.0.0.1:1".into()),
-            ),
+            ("http://127.0.0.1:1", BaseError::NotHttps("http://127.0.0.1:1".into())),
             ("file:///etc", BaseError::NotHttps("file:///etc".into())),
             ("https://u:p@r.test", BaseError::Credentials),
-            (
-                "https://r.test/?x",
-                BaseError::MoreThanPath("https://r.test/?x".into()),
-            ),
-            (
-                "https://r.test/#x",
-                BaseError::MoreThanPath("https://r.test/#x".into()),
-            ),
+            ("https://r.test/?x", BaseError::MoreThanPath("https://r.test/?x".into())),
+            ("https://r.test/#x", BaseError::MoreThanPath("https://r.test/#x".into())),
         ] {
             assert_eq!(Base::parse(text).err(), Some(error));
         }

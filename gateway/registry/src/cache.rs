@@ -26,12 +26,7 @@ struct Entry {
 
 impl Cache {
     pub(crate) fn new(limit: usize) -> Self {
-        Self {
-            limit,
-            held: 0,
-            clock: 0,
-            entries: HashMap::new(),
-        }
+        Self { limit, held: 0, clock: 0, entries: HashMap::new() }
     }
 
     pub(crate) fn get(&mut self, digest: &Digest) -> Option<Bytes> {
@@ -47,11 +42,7 @@ impl Cache {
             return;
         }
         while self.held + bytes.len() > self.limit || self.entries.len() >= ENTRIES {
-            let oldest = self
-                .entries
-                .iter()
-                .min_by_key(|(_, entry)| entry.used)
-                .map(|(digest, _)| *digest);
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(digest, _)| *digest);
             let Some(gone) = oldest.and_then(|digest| self.entries.remove(&digest)) else {
                 return;
             };
@@ -59,13 +50,7 @@ impl Cache {
         }
         self.clock += 1;
         self.held += bytes.len();
-        self.entries.insert(
-            digest,
-            Entry {
-                bytes,
-                used: self.clock,
-            },
-        );
+        self.entries.insert(digest, Entry { bytes, used: self.clock });
     }
 
     pub(crate) fn held(&self) -> (usize, usize) {

@@ -22,10 +22,7 @@ impl Digest {
     /// [`DigestError`] for anything else, upper case and a prefix included.
     pub fn parse(text: &str) -> Result<Self, DigestError> {
         let refused = || DigestError(text.chars().take(80).collect());
-        if !text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        {
+        if !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(refused());
         }
         let mut bytes = [0; 32];
@@ -73,9 +70,7 @@ impl FromStr for Digest {
 
 /// A text that is no digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` is not a SHA-256; write its 64 lower-case hexadecimal digits, as `sha256sum` prints them"
-)]
+#[error("`{0}` is not a SHA-256; write its 64 lower-case hexadecimal digits, as `sha256sum` prints them")]
 pub struct DigestError(String);
 
 #[cfg(test)]

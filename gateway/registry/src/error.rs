@@ -6,19 +6,13 @@ use crate::Digest;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The registry has no capability of that name (404 or 410).
-    #[error(
-        "the registry has no capability of that urn; publish it there, or correct the urn in the policy"
-    )]
+    #[error("the registry has no capability of that urn; publish it there, or correct the urn in the policy")]
     UnknownUrn,
     /// No answer: nobody listens, the name does not resolve, the handshake failed on either side, or what came is not HTTP.
-    #[error(
-        "the registry can't be reached; see whether it runs and whether its SPIFFE ID is the configured one"
-    )]
+    #[error("the registry can't be reached; see whether it runs and whether its SPIFFE ID is the configured one")]
     Unreachable,
     /// The whole fetch took longer than its deadline.
-    #[error(
-        "the registry did not deliver within {milliseconds} ms; try again, or raise the deadline"
-    )]
+    #[error("the registry did not deliver within {milliseconds} ms; try again, or raise the deadline")]
     TimedOut {
         /// The deadline.
         milliseconds: u64,

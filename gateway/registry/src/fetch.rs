@@ -72,11 +72,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`SetupError`] where no client can be made of `tls`.
-    pub fn new(
-        base: Base,
-        tls: rustls::ClientConfig,
-        limits: FetchLimits,
-    ) -> Result<Self, SetupError> {
+    pub fn new(base: Base, tls: rustls::ClientConfig, limits: FetchLimits) -> Result<Self, SetupError> {
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)
@@ -132,10 +128,7 @@ impl Registry {
             return Found::Here(bytes);
         }
         // A flight whose task has gone without landing (its runtime ended) is not joined but replaced.
-        if let Some(flight) = flights
-            .get(&key)
-            .filter(|flight| flight.has_changed().is_ok())
-        {
+        if let Some(flight) = flights.get(&key).filter(|flight| flight.has_changed().is_ok()) {
             return Found::Flying(flight.clone());
         }
         let (land, flight) = watch::channel(None);
@@ -162,11 +155,7 @@ impl Inner {
     async fn fetch_within_deadline(&self, urn: &Urn, digest: &Digest) -> Outcome {
         let whole = async {
             // Never closed, so a place always comes, or the deadline does.
-            let _place = self
-                .places
-                .acquire()
-                .await
-                .map_err(|_| FetchError::Interrupted)?;
+            let _place = self.places.acquire().await.map_err(|_| FetchError::Interrupted)?;
             self.stream(urn, digest).await
         };
         match tokio::time::timeout(self.limits.deadline, whole).await {
@@ -177,24 +166,16 @@ impl Inner {
 
     async fn stream(&self, urn: &Urn, digest: &Digest) -> Outcome {
         let limit = self.limits.capability_bytes;
-        let mut answer = self
-            .client
-            .get(self.base.download(urn))
-            .send()
-            .await
-            .map_err(|error| self.no_answer(&error))?;
+        let mut answer =
+            self.client.get(self.base.download(urn)).send().await.map_err(|error| self.no_answer(&error))?;
         match answer.status() {
             StatusCode::OK => {}
             StatusCode::NOT_FOUND | StatusCode::GONE => return Err(FetchError::UnknownUrn),
             other => {
-                return Err(FetchError::Status {
-                    status: other.as_u16(),
-                });
+                return Err(FetchError::Status { status: other.as_u16() });
             }
         }
-        let told = answer
-            .content_length()
-            .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        let told = answer.content_length().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         if told.is_some_and(|length| length > limit) {
             return Err(FetchError::TooLarge { limit });
         }
@@ -211,36 +192,23 @@ impl Inner {
         if actual == *digest {
             Ok(bytes.freeze())
         } else {
-            Err(FetchError::DigestMismatch {
-                expected: *digest,
-                actual,
-            })
+            Err(FetchError::DigestMismatch { expected: *digest, actual })
         }
     }
 
     /// Before the answer: with TLS 1.3 a server that refuses our certificate says so only after the client's handshake is done, so
     /// that is not told from a connection that could not be made.
     fn no_answer(&self, error: &reqwest::Error) -> FetchError {
-        if error.is_timeout() && !error.is_connect() {
-            self.timed_out()
-        } else {
-            FetchError::Unreachable
-        }
+        if error.is_timeout() && !error.is_connect() { self.timed_out() } else { FetchError::Unreachable }
     }
 
     /// Within the answer.
     fn broken(&self, error: &reqwest::Error) -> FetchError {
-        if error.is_timeout() {
-            self.timed_out()
-        } else {
-            FetchError::Interrupted
-        }
+        if error.is_timeout() { self.timed_out() } else { FetchError::Interrupted }
     }
 
     fn timed_out(&self) -> FetchError {
-        FetchError::TimedOut {
-            milliseconds: u64::try_from(self.limits.deadline.as_millis()).unwrap_or(u64::MAX),
-        }
+        FetchError::TimedOut { milliseconds: u64::try_from(self.limits.deadline.as_millis()).unwrap_or(u64::MAX) }
     }
 }
 

@@ -50,14 +50,9 @@ impl Folder {
     /// # Errors
     /// All mistakes in one go.
     pub fn open(path: &Path) -> Result<(Self, Vec<Urn>), Vec<FolderError>> {
-        let folder = Self {
-            path: path.to_owned(),
-        };
+        let folder = Self { path: path.to_owned() };
         let entries = folder.entries()?;
-        let mistakes: Vec<_> = entries
-            .iter()
-            .filter_map(|entry| folder.read(entry).err())
-            .collect();
+        let mistakes: Vec<_> = entries.iter().filter_map(|entry| folder.read(entry).err()).collect();
         if mistakes.is_empty() {
             Ok((folder, entries.into_iter().map(|entry| entry.urn).collect()))
         } else {
@@ -67,46 +62,30 @@ impl Folder {
 
     /// The row of `urn`, as the index says now.
     pub(crate) fn find(&self, urn: &Urn) -> Result<Option<Entry>, FolderError> {
-        let entries = self.entries().map_err(|mistakes| {
-            mistakes
-                .into_iter()
-                .next()
-                .unwrap_or(FolderError::Index("it is empty".into()))
-        })?;
+        let entries = self
+            .entries()
+            .map_err(|mistakes| mistakes.into_iter().next().unwrap_or(FolderError::Index("it is empty".into())))?;
         Ok(entries.into_iter().find(|entry| entry.urn == *urn))
     }
 
     /// The bytes of a row, proved.
     pub(crate) fn read(&self, entry: &Entry) -> Result<Bytes, FolderError> {
-        let bytes = read_file(&self.path.join(&entry.file), CAPABILITY_BYTES).map_err(|error| {
-            FolderError::File {
-                file: entry.file.clone(),
-                reason: error.to_string(),
-            }
-        })?;
+        let bytes = read_file(&self.path.join(&entry.file), CAPABILITY_BYTES)
+            .map_err(|error| FolderError::File { file: entry.file.clone(), reason: error.to_string() })?;
         let actual = Digest::of(&bytes);
         if actual == entry.digest {
             Ok(bytes.into())
         } else {
-            Err(FolderError::Digest {
-                file: entry.file.clone(),
-                expected: entry.digest,
-                actual,
-            })
+            Err(FolderError::Digest { file: entry.file.clone(), expected: entry.digest, actual })
         }
     }
 
     fn entries(&self) -> Result<Vec<Entry>, Vec<FolderError>> {
         let index = |reason: String| vec![FolderError::Index(reason)];
-        let text = read_file(&self.path.join(INDEX), INDEX_BYTES)
-            .map_err(|error| index(error.to_string()))?;
-        let raw: RawIndex =
-            serde_json::from_slice(&text).map_err(|error| index(error.to_string()))?;
+        let text = read_file(&self.path.join(INDEX), INDEX_BYTES).map_err(|error| index(error.to_string()))?;
+        let raw: RawIndex = serde_json::from_slice(&text).map_err(|error| index(error.to_string()))?;
         if raw.version != 1 {
-            return Err(index(format!(
-                "its version is {}, and this program reads version 1",
-                raw.version
-            )));
+            return Err(index(format!("its version is {}, and this program reads version 1", raw.version)));
         }
         let mut seen = HashSet::new();
         let mut entries = Vec::new();
@@ -121,11 +100,7 @@ impl Folder {
                 Err(reason) => mistakes.push(FolderError::Row { number, reason }),
             }
         }
-        if mistakes.is_empty() {
-            Ok(entries)
-        } else {
-            Err(mistakes)
-        }
+        if mistakes.is_empty() { Ok(entries) } else { Err(mistakes) }
     }
 }
 
@@ -150,16 +125,9 @@ impl RawRow {
         let digest = Digest::parse(&self.sha256).map_err(|error| error.to_string())?;
         let plain = (1..=255).contains(&self.file.len())
             && !self.file.starts_with('.')
-            && self
-                .file
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+            && self.file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
         if plain {
-            Ok(Entry {
-                urn,
-                file: self.file,
-                digest,
-            })
+            Ok(Entry { urn, file: self.file, digest })
         } else {
             Err(format!(
                 "`{}` is not a plain file name; use letters, digits, `.`, `_` and `-`, with no folder",
@@ -172,34 +140,19 @@ impl RawRow {
 /// Reads a regular file of at most `limit` bytes; a symbolic link is not followed, and a pipe does not make it wait.
 fn read_file(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file: File = OpenOptions::new()
-        .read(true)
-        .custom_flags(flags.bits().cast_signed())
-        .open(path)?;
+    let file: File = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "it is not a regular file",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
     }
-    let too_large = || {
-        io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("it is larger than {limit} bytes"),
-        )
-    };
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {limit} bytes"));
     let bound = u64::try_from(limit).unwrap_or(u64::MAX);
     if found.len() > bound {
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or_default());
     file.take(bound.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() > limit {
-        Err(too_large())
-    } else {
-        Ok(bytes)
-    }
+    if bytes.len() > limit { Err(too_large()) } else { Ok(bytes) }
 }
 
 /// What is wrong with a folder.
@@ -226,9 +179,7 @@ pub enum FolderError {
         reason: String,
     },
     /// A file is not what the index says.
-    #[error(
-        "`{file}` has sha256 {actual}, and {INDEX} says {expected}; correct whichever is wrong"
-    )]
+    #[error("`{file}` has sha256 {actual}, and {INDEX} says {expected}; correct whichever is wrong")]
     Digest {
         /// Its name.
         file: String,
@@ -256,52 +207,25 @@ mod tests {
     }
 
     fn row(urn: &str, file: &str, bytes: &[u8]) -> String {
-        format!(
-            r#"{{"urn":"{urn}","file":"{file}","sha256":"{}"}}"#,
-            Digest::of(bytes)
-        )
+        format!(r#"{{"urn":"{urn}","file":"{file}","sha256":"{}"}}"#, Digest::of(bytes))
     }
 
     fn mistakes(index: &str, files: &[(&str, &[u8])]) -> String {
         let dir = folder(files);
         std::fs::write(dir.path().join(INDEX), index).unwrap();
         let mistakes = Folder::open(dir.path()).unwrap_err();
-        mistakes
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
+        mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
     fn what_is_in_the_index_is_there() {
-        let rows = [
-            row("urn:x:a", "a.wasm", b"A"),
-            row("URN:X:b?", "b.wasm", b"B"),
-        ]
-        .join(",");
-        let dir = folder(&[
-            (INDEX, index(&rows).as_bytes()),
-            ("a.wasm", b"A"),
-            ("b.wasm", b"B"),
-            ("c.wasm", b"C"),
-        ]);
+        let rows = [row("urn:x:a", "a.wasm", b"A"), row("URN:X:b?", "b.wasm", b"B")].join(",");
+        let dir = folder(&[(INDEX, index(&rows).as_bytes()), ("a.wasm", b"A"), ("b.wasm", b"B"), ("c.wasm", b"C")]);
         let (folder, names) = Folder::open(dir.path()).unwrap();
-        assert_eq!(
-            names.iter().map(Urn::as_str).collect::<Vec<_>>(),
-            ["urn:x:a", "urn:x:b%3F"]
-        );
-        let entry = folder
-            .find(&Urn::parse("urn:x:b?").unwrap())
-            .unwrap()
-            .unwrap();
+        assert_eq!(names.iter().map(Urn::as_str).collect::<Vec<_>>(), ["urn:x:a", "urn:x:b%3F"]);
+        let entry = folder.find(&Urn::parse("urn:x:b?").unwrap()).unwrap().unwrap();
         assert_eq!(folder.read(&entry).unwrap(), "B");
-        assert!(
-            folder
-                .find(&Urn::parse("urn:x:c").unwrap())
-                .unwrap()
-                .is_none()
-        );
+        assert!(folder.find(&Urn::parse("urn:x:c").unwrap()).unwrap().is_none());
     }
 
     #[test]
@@ -323,10 +247,7 @@ mod tests {
         }
         let rows = [row("urn:x:a", "a", b"A"), row("urn:x:b", "b", b"B")].join(",");
         let told = mistakes(&index(&rows), &[("a", b"changed")]);
-        assert!(
-            told.contains("`a` has sha256") && told.contains("`b` can't be read"),
-            "{told}"
-        );
+        assert!(told.contains("`a` has sha256") && told.contains("`b` can't be read"), "{told}");
     }
 
     #[test]
@@ -335,14 +256,8 @@ mod tests {
             ("", "EOF"),
             ("{}", "missing field"),
             (r#"{"version":2,"capabilities":[]}"#, "version is 2"),
-            (
-                r#"{"version":1,"capabilities":[],"more":1}"#,
-                "unknown field `more`",
-            ),
-            (
-                r#"{"version":1,"version":1,"capabilities":[]}"#,
-                "duplicate field",
-            ),
+            (r#"{"version":1,"capabilities":[],"more":1}"#, "unknown field `more`"),
+            (r#"{"version":1,"version":1,"capabilities":[]}"#, "duplicate field"),
         ] {
             let told = mistakes(text, &[]);
             assert!(told.contains(part), "{told}");
@@ -356,26 +271,14 @@ mod tests {
     #[test]
     fn neither_links_nor_folders_nor_pipes_are_read() {
         let outside = folder(&[("secret", b"S")]);
-        let rows = ["link", "folder", "pipe"]
-            .map(|file| row(&format!("urn:x:{file}"), file, b"S"))
-            .join(",");
+        let rows = ["link", "folder", "pipe"].map(|file| row(&format!("urn:x:{file}"), file, b"S")).join(",");
         let dir = folder(&[(INDEX, index(&rows).as_bytes())]);
         std::os::unix::fs::symlink(outside.path().join("secret"), dir.path().join("link")).unwrap();
         std::fs::create_dir(dir.path().join("folder")).unwrap();
-        rustix::fs::mkfifoat(
-            rustix::fs::CWD,
-            dir.path().join("pipe"),
-            rustix::fs::Mode::RUSR,
-        )
-        .unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("pipe"), rustix::fs::Mode::RUSR).unwrap();
         let mistakes = Folder::open(dir.path()).unwrap_err();
         assert_eq!(mistakes.len(), 3, "{mistakes:?}");
-        assert!(
-            mistakes
-                .iter()
-                .all(|mistake| matches!(mistake, FolderError::File { .. })),
-            "{mistakes:?}"
-        );
+        assert!(mistakes.iter().all(|mistake| matches!(mistake, FolderError::File { .. })), "{mistakes:?}");
     }
 
     #[test]

@@ -71,10 +71,7 @@ pub async fn serve(
         });
     };
     // Dropped at the end of the farewell, the set aborts what is left of it.
-    let _ = tokio::time::timeout(FAREWELL, async {
-        while connections.join_next().await.is_some() {}
-    })
-    .await;
+    let _ = tokio::time::timeout(FAREWELL, async { while connections.join_next().await.is_some() {} }).await;
     ended
 }
 
@@ -85,18 +82,14 @@ async fn converse(
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let stream = tokio::time::timeout(PATIENCE, acceptor.accept(stream))
-        .await
-        .map_err(|_| "the handshake took too long")??;
+    let stream =
+        tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await.map_err(|_| "the handshake took too long")??;
     let service = service_fn(move |request| {
         let folder = folder.clone();
         async move { Ok::<_, Infallible>(answer::answer(folder, request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -110,9 +103,7 @@ async fn converse(
         () = tokio::time::sleep(LIFE) => {}
     }
     connection.as_mut().graceful_shutdown();
-    tokio::time::timeout(FAREWELL, connection)
-        .await
-        .map_err(|_| "it did not end in time")?
+    tokio::time::timeout(FAREWELL, connection).await.map_err(|_| "it did not end in time")?
 }
 
 async fn told(shutdown: &mut watch::Receiver<bool>) {
@@ -123,11 +114,9 @@ async fn told(shutdown: &mut watch::Receiver<bool>) {
 /// Errors of `accept(2)` that concern one connection, or a shortage that passes.
 fn passes(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, OutOfMemory, WouldBlock};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionReset | Interrupted | OutOfMemory | WouldBlock
-    ) || matches!(
-        rustix::io::Errno::from_io_error(error),
-        Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE | rustix::io::Errno::NOBUFS)
-    )
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | OutOfMemory | WouldBlock)
+        || matches!(
+            rustix::io::Errno::from_io_error(error),
+            Some(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE | rustix::io::Errno::NOBUFS)
+        )
 }

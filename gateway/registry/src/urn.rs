@@ -27,12 +27,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 pub const URN_BYTES: usize = 2_000;
 
 /// In a path segment stays what RFC 3986 calls unreserved, and the colon, so that an ordinary name is legible on the wire.
-const ESCAPED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b':');
+const ESCAPED_IN_SEGMENT: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 
 /// A capability's name in its canonical form.
 ///
@@ -58,15 +54,11 @@ impl Urn {
         if text.len() > URN_BYTES {
             return Err(UrnError::TooLong);
         }
-        let (scheme, rest) = text
-            .split_once(':')
-            .ok_or_else(|| UrnError::NotUrn(text.to_owned()))?;
+        let (scheme, rest) = text.split_once(':').ok_or_else(|| UrnError::NotUrn(text.to_owned()))?;
         if !scheme.eq_ignore_ascii_case("urn") {
             return Err(UrnError::NotUrn(text.to_owned()));
         }
-        let (nid, nss) = rest
-            .split_once(':')
-            .ok_or_else(|| UrnError::NoName(text.to_owned()))?;
+        let (nid, nss) = rest.split_once(':').ok_or_else(|| UrnError::NoName(text.to_owned()))?;
         if !is_namespace(nid) {
             return Err(UrnError::BadNamespace(nid.to_owned()));
         }
@@ -85,10 +77,7 @@ impl Urn {
         if canonical.len() > URN_BYTES {
             return Err(UrnError::TooLong);
         }
-        Ok(Self {
-            canonical: canonical.into(),
-            nss: start,
-        })
+        Ok(Self { canonical: canonical.into(), nss: start })
     }
 
     /// The canonical form: ASCII, at most [`URN_BYTES`].
@@ -100,9 +89,7 @@ impl Urn {
     /// The namespace, lower case: `coreason`.
     #[must_use]
     pub fn namespace(&self) -> &str {
-        self.canonical
-            .get(4..self.nss.saturating_sub(1))
-            .unwrap_or_default()
+        self.canonical.get(4..self.nss.saturating_sub(1)).unwrap_or_default()
     }
 
     /// All that follows the namespace: `actionspace:solver:deidentify:v1`.
@@ -137,9 +124,7 @@ fn is_namespace(nid: &str) -> bool {
     !nid.is_empty()
         && !nid.starts_with('-')
         && !nid.ends_with('-')
-        && nid
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        && nid.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
 
 fn push_canonical(nss: &str, out: &mut String) {
@@ -195,15 +180,9 @@ mod tests {
     #[test]
     fn canonical_forms() {
         for (text, canonical) in [
-            (
-                "urn:bellgate:actionspace:solver:deidentify:v1",
-                "urn:bellgate:actionspace:solver:deidentify:v1",
-            ),
+            ("urn:bellgate:actionspace:solver:deidentify:v1", "urn:bellgate:actionspace:solver:deidentify:v1"),
             ("URN:CoReason:Tool.x-1:v2", "urn:coreason:Tool.x-1:v2"),
-            (
-                "urn:tenant:coreason:global:authority",
-                "urn:tenant:coreason:global:authority",
-            ),
+            ("urn:tenant:coreason:global:authority", "urn:tenant:coreason:global:authority"),
             ("urn:_:state:", "urn:_:state:"),
             ("urn:x:a b", "urn:x:a%20b"),
             ("urn:x:a?b#c", "urn:x:a%3Fb%23c"),
@@ -222,10 +201,7 @@ mod tests {
     #[test]
     fn parts() {
         let urn = Urn::parse("urn:CoReason:actionspace:oracle:x:v1").unwrap();
-        assert_eq!(
-            (urn.namespace(), urn.specific()),
-            ("coreason", "actionspace:oracle:x:v1")
-        );
+        assert_eq!((urn.namespace(), urn.specific()), ("coreason", "actionspace:oracle:x:v1"));
     }
 
     #[test]
@@ -253,15 +229,9 @@ mod tests {
         let name = |filler: &str, count: usize| format!("urn:x:{}", filler.repeat(count));
         assert!(Urn::parse(&name("a", URN_BYTES - 7)).is_ok());
         assert!(Urn::parse(&name("a", URN_BYTES - 6)).is_ok());
-        assert_eq!(
-            Urn::parse(&name("a", URN_BYTES - 5)),
-            Err(UrnError::TooLong)
-        );
+        assert_eq!(Urn::parse(&name("a", URN_BYTES - 5)), Err(UrnError::TooLong));
         assert!(Urn::parse(&name(" ", (URN_BYTES - 6) / 3)).is_ok());
-        assert_eq!(
-            Urn::parse(&name(" ", (URN_BYTES - 6) / 3 + 1)),
-            Err(UrnError::TooLong)
-        );
+        assert_eq!(Urn::parse(&name(" ", (URN_BYTES - 6) / 3 + 1)), Err(UrnError::TooLong));
     }
 
     #[test]

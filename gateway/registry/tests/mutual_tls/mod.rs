@@ -23,14 +23,8 @@ impl Authority {
 
     fn leaf(&self) -> Leaf {
         let key = KeyPair::generate().unwrap();
-        let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()])
-            .unwrap()
-            .signed_by(&key, &self.0)
-            .unwrap();
-        (
-            vec![leaf.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
+        let leaf = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &self.0).unwrap();
+        (vec![leaf.der().clone()], PrivateKeyDer::try_from(key.serialize_der()).unwrap())
     }
 
     fn roots(&self) -> RootCertStore {
@@ -41,12 +35,8 @@ impl Authority {
 
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         let provider = Arc::new(ring::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(
-            Arc::new(self.roots()),
-            Arc::clone(&provider),
-        )
-        .build()
-        .unwrap();
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()), Arc::clone(&provider)).build().unwrap();
         let (chain, key) = self.leaf();
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&[&rustls::version::TLS13])

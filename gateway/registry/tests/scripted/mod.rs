@@ -30,8 +30,7 @@ where
     let counter = Arc::clone(&requests);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, script, counter) =
-                (acceptor.clone(), script.clone(), Arc::clone(&counter));
+            let (acceptor, script, counter) = (acceptor.clone(), script.clone(), Arc::clone(&counter));
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else {
                     return;
