@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::Gateway;
 use crate::support::envoy::find;
+use crate::support::h2c::H2cGateway;
 use crate::support::mesh::Mesh;
 
 const GET: &str = "GET /patients/7 HTTP/1.1\r\nhost: records";
@@ -15,7 +16,7 @@ async fn peers_through_envoy() {
     let gateway = Gateway::beside("records");
     let serving = gateway.serve(gateway.context());
     serving.client().await;
-    let mesh = Mesh::start(&envoy, "records", &gateway).await;
+    let mesh = Mesh::start(&envoy, "ext-authz", "records", &gateway.socket()).await;
 
     let forged = format!(
         "{GET}\r\nbellgate-label: PUBLIC\r\nbellgate-label: STANDARD\r\nbellgate-declare: PUBLIC\r\nx-http-method-override: DELETE\r\n\
@@ -71,7 +72,7 @@ async fn bodies_through_envoy() {
     let gateway = Gateway::beside("records");
     let serving = gateway.serve(gateway.context());
     serving.client().await;
-    let mesh = Mesh::start(&envoy, "records", &gateway).await;
+    let mesh = Mesh::start(&envoy, "ext-authz", "records", &gateway.socket()).await;
     let post = |header: &str| format!("POST /orders HTTP/1.1\r\nhost: records\r\n{header}");
     let limit = 1 << 20;
 
@@ -106,7 +107,7 @@ async fn the_local_workload_through_envoy_over_http2() {
     let gateway = Gateway::beside("planner");
     let serving = gateway.serve(gateway.context());
     serving.client().await;
-    let mesh = Mesh::start(&envoy, "planner", &gateway).await;
+    let mesh = Mesh::start(&envoy, "ext-authz", "planner", &gateway.socket()).await;
 
     for (what, method, url, body, status) in [
         ("no body, and Envoy knows", "GET", "https://search/x", None, 200),
@@ -122,4 +123,30 @@ async fn the_local_workload_through_envoy_over_http2() {
     assert_eq!(gateway.label(), "RESTRICTED:clinical");
     assert_eq!(mesh.workload.seen().len(), 4);
     serving.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_data_path_names_the_peer_once() {
+    let Some(envoy) = find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = H2cGateway::start(&folder.path().join("gateway.sock"));
+    let mesh = Mesh::start(&envoy, "data-path", "records", &folder.path().join("gateway.sock")).await;
+
+    let forged = "x-forwarded-client-cert: Hash=00;URI=spiffe://demo.bellgate.test/nobody";
+    for (what, head) in [
+        ("none sent", GET.to_owned()),
+        ("one forged", format!("{GET}\r\n{forged}")),
+        ("two forged", format!("{GET}\r\n{forged}\r\n{forged},{}", &forged[25..])),
+    ] {
+        assert_eq!(mesh.http1("planner", &head, b"").await.status, 204, "{what}");
+        let elements = gateway.last("x-forwarded-client-cert");
+        assert_eq!(elements.len(), 1, "{what}: {elements:?}");
+        let uris: Vec<_> = elements[0].split([';', ',']).filter(|pair| pair.starts_with("URI=")).collect();
+        assert_eq!(uris, ["URI=spiffe://demo.bellgate.test/planner"], "{what}: {elements:?}");
+    }
+    assert_eq!(gateway.last(":path"), ["/patients/7"]);
+    assert_eq!(gateway.last(":authority"), ["records"]);
+    assert_eq!(mesh.http2("auditor", "GET", "https://records/x/../y", None).await.status, 204);
+    assert_eq!(gateway.last(":path"), ["/y"]);
+    assert_eq!(mesh.http1("planner", "GET /a%2Fb HTTP/1.1\r\nhost: records", b"").await.status, 400);
 }

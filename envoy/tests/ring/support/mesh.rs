@@ -16,12 +16,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ClientConfig;
 
-use super::Gateway;
 use super::envoy::render;
 use super::pki::{Authority, TRUST_DOMAIN};
 
 /// Names, in lower case, with their values, in order.
-type Headers = Vec<(String, String)>;
+pub(crate) type Headers = Vec<(String, String)>;
 
 /// Envoy before a workload; ends with this.
 pub(crate) struct Mesh {
@@ -41,8 +40,8 @@ impl Drop for Mesh {
 }
 
 impl Mesh {
-    /// Starts Envoy with the SVID of `name`, asking `gateway`'s socket.
-    pub(crate) async fn start(envoy: &Path, name: &str, gateway: &Gateway) -> Self {
+    /// Starts Envoy with the SVID of `name` and a template of `bootstraps/`, for a gateway on `socket`.
+    pub(crate) async fn start(envoy: &Path, template: &str, name: &str, socket: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new();
         authority.write_for_envoy(name, folder.path());
@@ -50,11 +49,11 @@ impl Mesh {
         let listener = free_address();
         let path = |file: &str| folder.path().join(file).to_str().unwrap().to_owned();
         let config = render(
-            "ext-authz",
+            template,
             "files",
             &[
                 ("RUN_DIR", folder.path().to_str().unwrap()),
-                ("GATEWAY_SOCKET", gateway.socket().to_str().unwrap()),
+                ("GATEWAY_SOCKET", socket.to_str().unwrap()),
                 ("TRUST_DOMAIN", TRUST_DOMAIN),
                 ("LISTEN_ADDRESS", "127.0.0.1"),
                 ("LISTEN_PORT", &listener.port().to_string()),

@@ -2,6 +2,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod envoy;
+pub(crate) mod h2c;
 pub(crate) mod mesh;
 pub(crate) mod pki;
 
