@@ -188,3 +188,6 @@ pub(crate) fn destination(permit: &Permit) -> Option<Destination<'_>> {
         (Server::Workload(_) | Server::Web(_), None) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

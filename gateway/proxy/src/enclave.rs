@@ -24,8 +24,8 @@ use std::{
 };
 
 use bellgate_enclave_protocol::{
-    Cause, Entry, FrameError, HEAD_BYTES, Head, Invoke, Kind, Limits, MODULE_BYTES_MAX,
-    ManifestConformanceError, Message, Module, ModuleDigest, patience,
+    Cause, Entry, FrameError, HEAD_BYTES, Head, Invoke, Kind, Limits, MODULE_BYTES_MAX, ManifestConformanceError,
+    Message, Module, ModuleDigest, patience,
 };
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
@@ -88,11 +88,7 @@ impl EnclaveClient {
     ///
     /// A cause of the closed set. [`Cause::Unavailable`] when the host can't be reached, is not the expected uid,
     /// does not answer in time or does not keep to the protocol; [`Cause::Busy`] when [`CALLS_MAX`] calls are under way.
-    pub async fn invoke<M, F>(
-        &self,
-        call: Invocation<'_>,
-        module: M,
-    ) -> Result<Bytes, ManifestConformanceError>
+    pub async fn invoke<M, F>(&self, call: Invocation<'_>, module: M) -> Result<Bytes, ManifestConformanceError>
     where
         M: FnOnce() -> F,
         F: Future<Output = Result<Bytes, ManifestConformanceError>>,
@@ -146,7 +142,10 @@ impl EnclaveClient {
         } else {
             Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                format!("it runs as uid {uid}, not {}; correct the configured uid, or find out who listens there", self.host_uid),
+                format!(
+                    "it runs as uid {uid}, not {}; correct the configured uid, or find out who listens there",
+                    self.host_uid
+                ),
             ))
         }
     }
@@ -187,14 +186,11 @@ impl EnclaveClient {
             write(&mut stream, Message::Module(module)).await?;
             answer = read(&mut stream, answer_within).await?;
         }
-        match answer {
-            Message::Output(of, output) if of == number => {
-                let fits = u64::try_from(output.len()).is_ok_and(|length| length <= call.limits.output_bytes());
-                Ok((stream, if fits { Ok(output) } else { Err(Cause::OutputTooLarge) }))
-            }
-            Message::Fault(of, cause) if of == number => Ok((stream, Err(cause))),
-            other => Err(Failed::Frame(FrameError::OutOfTurn(other.kind()))),
-        }
+        let answer = answer.into_answer(number)?.and_then(|output| {
+            let fits = u64::try_from(output.len()).is_ok_and(|length| length <= call.limits.output_bytes());
+            if fits { Ok(output) } else { Err(Cause::OutputTooLarge) }
+        });
+        Ok((stream, answer))
     }
 }
 

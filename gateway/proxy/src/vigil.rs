@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Reason, Verdict};
+use bellgate_policy::{Denial, Reason, Verdict};
 use bellgate_telemetry::Point;
 
 use crate::admission::{Direction, ask, matter};
@@ -21,7 +21,25 @@ use crate::refusal::Refusal;
 ///
 /// [`Refusal::FlowEnded`] when the flow would not be permitted any more.
 pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
-    let Some(admitted) = &mut ctx.admitted else { return Err(Refusal::Internal) };
+    decide_anew(core, ctx).map_err(|_| {
+        core.metrics.flows_ended.inc();
+        Refusal::FlowEnded
+    })
+}
+
+/// A try at an upstream, the first or another one: nothing has left yet, so a change since the
+/// request was decided is a plain refusal.
+///
+/// # Errors
+///
+/// [`Refusal::Denied`] when the request would not be permitted any more.
+pub(crate) fn a_try(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+    decide_anew(core, ctx).map_err(Refusal::Denied)
+}
+
+fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Box<Denial>> {
+    // Without an admitted request there is no upstream and so no chunk.
+    let Some(admitted) = &mut ctx.admitted else { return Ok(()) };
     let reading = admitted.own.watermark.reading();
     let snapshot = core.snapshot.load_full();
     let replaced = !Arc::ptr_eq(&snapshot, &ctx.snapshot);
@@ -38,16 +56,15 @@ pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
     let policy = &snapshot.policy;
     let verdict = ask(policy, &admitted.caller, &admitted.matter, &admitted.facts.label, &reading, core.now());
     admitted.version = reading.version;
-    match &verdict {
+    match verdict {
         Verdict::Permit(permit) => {
-            admitted.permit = permit.clone();
+            admitted.permit = permit;
             ctx.snapshot = snapshot;
             Ok(())
         }
-        Verdict::Denial(_) => {
-            ctx.exchange.decided(core, policy, Point::Stream, &verdict);
-            core.metrics.flows_ended.inc();
-            Err(Refusal::FlowEnded)
+        Verdict::Denial(denial) => {
+            ctx.exchange.report(core, policy, Point::Stream, denial.decision(), denial.reasons());
+            Err(Box::new(denial))
         }
     }
 }

@@ -1,0 +1,256 @@
+//! Raise, read, restart: laws of one watermark.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bellgate_policy::{Observation, Policy, SecurityLabel, Subject, Timestamp};
+use bellgate_watermark::{Missing, Startup, Watermark};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+const POLICY: &str = r#"
+version: 1
+categories: [a, b, c]
+subjects:
+  agent: { id: spiffe://a.test/agent, floor: PUBLIC, clearance: "RESTRICTED:a,b,c" }
+"#;
+
+struct World {
+    folder: TempDir,
+    policy: Policy,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), policy: Policy::parse("policy.yaml", POLICY).unwrap() }
+    }
+
+    fn subject(&self) -> &Arc<Subject> {
+        self.policy.subject_named("agent").unwrap()
+    }
+
+    fn label(&self, text: &str) -> SecurityLabel {
+        self.policy.lattice().parse_label(text).unwrap()
+    }
+
+    fn text(&self, label: &SecurityLabel) -> String {
+        self.policy.lattice().text(label)
+    }
+
+    fn open(&self, missing: Missing) -> (Watermark, Startup) {
+        Watermark::open(self.folder.path(), self.subject(), self.policy.lattice(), missing).unwrap()
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("watermark-agent.json")
+    }
+}
+
+fn because(request: &str) -> Observation {
+    Observation { request_id: request.into(), object: "records".into(), at: Timestamp(1), label: "CONFIDENTIAL:a".into() }
+}
+
+#[test]
+fn without_state_it_starts_where_the_config_says() {
+    let world = World::new();
+    let (watermark, startup) = world.open(Missing::Floor);
+    assert!(matches!(startup, Startup::NewAtFloor));
+    assert_eq!(world.text(&watermark.reading().label), "PUBLIC");
+    let world = World::new();
+    let (watermark, startup) = world.open(Missing::Clearance);
+    assert!(matches!(startup, Startup::MissingAtClearance));
+    assert_eq!(world.text(&watermark.reading().label), "RESTRICTED:a,b,c");
+}
+
+#[test]
+fn a_raise_survives_a_restart_with_its_cause() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    watermark.raise(&world.label("CONFIDENTIAL:a"), because("one")).unwrap();
+    drop(watermark);
+    let (watermark, startup) = world.open(Missing::Floor);
+    assert!(matches!(startup, Startup::Restored));
+    let reading = watermark.reading();
+    assert_eq!(world.text(&reading.label), "CONFIDENTIAL:a");
+    assert_eq!(reading.cause.as_ref().unwrap().request_id, "one");
+}
+
+#[test]
+fn what_is_dominated_changes_nothing_and_touches_no_disk() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    let raised = watermark.raise(&world.label("CONFIDENTIAL:a,b"), because("one")).unwrap();
+    fs::remove_file(world.file()).unwrap();
+    let after = watermark.raise(&world.label("STANDARD:b"), because("two")).unwrap();
+    assert_eq!((after.version, &after.label), (raised.version, &raised.label));
+    assert_eq!(after.cause.as_ref().unwrap().request_id, "one");
+    assert!(!world.file().exists());
+}
+
+#[test]
+fn a_raise_that_cannot_be_kept_fails_and_changes_nothing() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    let before = watermark.reading();
+    // The folder is gone: nothing can be made durable. (Modes would not stop root.)
+    fs::remove_dir_all(world.folder.path()).unwrap();
+    let error = watermark.raise(&world.label("RESTRICTED"), because("one")).err().unwrap();
+    assert!(error.to_string().contains("check the folder"), "{error}");
+    assert_eq!(watermark.reading().version, before.version);
+    assert_eq!(world.text(&watermark.reading().label), "PUBLIC");
+}
+
+#[test]
+fn damaged_state_starts_at_the_top() {
+    let written = |world: &World| fs::read_to_string(world.file()).unwrap();
+    type Damage = fn(&str) -> String;
+    let damages: [(&str, Damage); 6] = [
+        ("empty", |_| String::new()),
+        ("torn", |text| text[..text.len() / 2].to_owned()),
+        ("not JSON", |_| "label: PUBLIC".into()),
+        ("another version", |text| text.replace("\"version\":1", "\"version\":2")),
+        ("another subject", |text| text.replace("a.test/agent", "a.test/other")),
+        ("a name that the policy does not know", |text| text.replace("PUBLIC", "SECRET")),
+    ];
+    for (name, damage) in damages {
+        let world = World::new();
+        drop(world.open(Missing::Floor));
+        fs::write(world.file(), damage(&written(&world))).unwrap();
+        let (watermark, startup) = world.open(Missing::Floor);
+        assert!(matches!(startup, Startup::DamagedAtTop(_)), "{name}");
+        assert_eq!(watermark.reading().label, world.policy.lattice().top(), "{name}");
+    }
+}
+
+#[test]
+fn state_larger_than_the_limit_is_damaged_state() {
+    for (bytes, damaged) in [(256 * 1024 - 1, false), (256 * 1024, false), (256 * 1024 + 1, true)] {
+        let world = World::new();
+        drop(world.open(Missing::Floor));
+        let mut text = fs::read_to_string(world.file()).unwrap();
+        text.push_str(&" ".repeat(bytes - text.len()));
+        fs::write(world.file(), text).unwrap();
+        let (_, startup) = world.open(Missing::Floor);
+        assert_eq!(matches!(startup, Startup::DamagedAtTop(_)), damaged, "{bytes}");
+    }
+}
+
+#[test]
+fn what_a_crash_left_beside_the_file_is_never_read() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    watermark.raise(&world.label("CONFIDENTIAL"), because("one")).unwrap();
+    fs::write(world.folder.path().join("watermark-agent.json.new"), "{\"version\":1,\"sub").unwrap();
+    let (watermark, startup) = world.open(Missing::Floor);
+    assert!(matches!(startup, Startup::Restored));
+    assert_eq!(world.text(&watermark.reading().label), "CONFIDENTIAL");
+}
+
+#[test]
+fn the_file_is_for_its_owner_alone() {
+    let world = World::new();
+    drop(world.open(Missing::Floor));
+    assert_eq!(fs::metadata(world.file()).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_new_policy_keeps_what_was_seen_and_the_floor_that_was() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    watermark.raise(&world.label("CONFIDENTIAL:a"), because("one")).unwrap();
+    let with = |subject: &str| Policy::parse("policy.yaml", &POLICY.replace("floor: PUBLIC, clearance: \"RESTRICTED:a,b,c\"", subject)).unwrap();
+
+    let raised_floor = with("floor: \"STANDARD:b\", clearance: \"RESTRICTED:a,b,c\"");
+    let reading = watermark.rebase(raised_floor.subject_named("agent").unwrap(), raised_floor.lattice()).unwrap();
+    assert_eq!(raised_floor.lattice().text(&reading.label), "CONFIDENTIAL:a,b");
+
+    let lowered_floor = with("floor: PUBLIC, clearance: \"RESTRICTED:a,b,c\"");
+    let reading = watermark.rebase(lowered_floor.subject_named("agent").unwrap(), lowered_floor.lattice()).unwrap();
+    assert_eq!(lowered_floor.lattice().text(&reading.label), "CONFIDENTIAL:a,b", "the outgoing floor stays");
+    assert!(fs::read_to_string(world.file()).unwrap().contains("CONFIDENTIAL:a,b"));
+}
+
+#[test]
+fn readers_never_see_a_label_that_is_not_yet_on_disk() {
+    let world = Arc::new(World::new());
+    let (watermark, _) = world.open(Missing::Floor);
+    let (watermark, done) = (Arc::new(watermark), Arc::new(AtomicBool::new(false)));
+    let reader = {
+        let (world, watermark, done) = (Arc::clone(&world), Arc::clone(&watermark), Arc::clone(&done));
+        std::thread::spawn(move || {
+            let mut seen = 0;
+            while !done.load(Ordering::Acquire) {
+                let reading = watermark.reading();
+                let kept = kept_label(&world, &world.file());
+                assert!(kept.dominates(&reading.label), "a reading was ahead of the disk");
+                seen = seen.max(reading.version);
+            }
+            seen
+        })
+    };
+    let steps = ["PUBLIC:a", "STANDARD:a", "STANDARD:a,b", "CONFIDENTIAL:a,b", "CONFIDENTIAL:a,b,c", "RESTRICTED:a,b,c"];
+    for step in steps {
+        watermark.raise(&world.label(step), because(step)).unwrap();
+    }
+    let last = watermark.reading();
+    done.store(true, Ordering::Release);
+    assert!(reader.join().unwrap_or_else(|_| panic!("the reader failed")) <= last.version);
+    assert_eq!(world.text(&last.label), "RESTRICTED:a,b,c");
+}
+
+fn kept_label(world: &World, file: &Path) -> SecurityLabel {
+    let state: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    world.label(state["label"].as_str().unwrap())
+}
+
+#[test]
+fn raises_from_many_threads_all_count() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    let labels = ["STANDARD", "PUBLIC:a", "PUBLIC:b", "PUBLIC:c", "CONFIDENTIAL"];
+    std::thread::scope(|scope| {
+        for text in labels {
+            let (watermark, world) = (&watermark, &world);
+            scope.spawn(move || {
+                let label = world.label(text);
+                let after = watermark.raise(&label, because(text)).unwrap();
+                assert!(after.label.dominates(&label));
+                assert!(watermark.reading().label.dominates(&label), "a raise that returned is seen by every reader");
+            });
+        }
+    });
+    assert_eq!(world.text(&watermark.reading().label), "CONFIDENTIAL:a,b,c");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// In any order, with restarts in between: the join of all, and never lower than before.
+    #[test]
+    fn it_only_rises_to_the_join_of_all(
+        steps in proptest::collection::vec((0_usize..4, proptest::sample::subsequence(vec!["a", "b", "c"], 0..=3), any::<bool>()), 1..8)
+    ) {
+        let world = World::new();
+        let levels = ["PUBLIC", "STANDARD", "CONFIDENTIAL", "RESTRICTED"];
+        let mut expected = world.label("PUBLIC");
+        let (mut watermark, _) = world.open(Missing::Floor);
+        for (level, categories, restart) in steps {
+            let text = if categories.is_empty() { levels[level].to_owned() } else { format!("{}:{}", levels[level], categories.join(",")) };
+            let label = world.label(&text);
+            expected = expected.join(&label);
+            let before = watermark.reading();
+            let after = watermark.raise(&label, because(&text)).unwrap();
+            prop_assert!(after.label.dominates(&before.label));
+            prop_assert_eq!(&after.label, &expected);
+            if restart {
+                drop(watermark);
+                (watermark, _) = world.open(Missing::Clearance);
+                prop_assert_eq!(&watermark.reading().label, &expected);
+            }
+        }
+    }
+}
