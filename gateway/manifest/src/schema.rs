@@ -5,9 +5,8 @@
 //! followed inside the file only (by JSON pointer, anchor or the identifier of an embedded schema)
 //! and to the drafts' own meta-schemas; what points anywhere else is a mistake, and nothing is
 //! fetched. Patterns are translated from ECMA-262 and run on an engine that is linear in the text;
-//! look-around and back-references, which it does not have, are mistakes. The formats of the
-//! drafts are assertions in every draft (with idn-email, without idn-hostname); other formats are
-//! annotations, as the drafts say.
+//! look-around and back-references, which it does not have, are mistakes. The formats that the drafts
+//! define are assertions in every draft; other formats are annotations, as the drafts say.
 
 mod exact;
 mod mistake;

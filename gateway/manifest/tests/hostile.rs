@@ -126,3 +126,36 @@ fn the_deepest_document_fits_a_small_stack() {
     });
     done.unwrap().join().unwrap();
 }
+
+#[test]
+fn schemas_that_refer_to_themselves_end() {
+    for schema in [
+        json!({"$ref": "#"}),
+        json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}),
+        json!({"allOf": [{"$ref": "#"}, {"$ref": "#"}]}),
+        json!({"anyOf": [{"$ref": "#"}, {"type": "string"}], "propertyNames": {"$ref": "#"}}),
+        json!({"$dynamicAnchor": "n", "items": {"$dynamicRef": "#n"}, "unevaluatedProperties": {"$dynamicRef": "#n"}}),
+    ] {
+        let store = store(&schema, Limits::default());
+        assert!(store.validate("test", br#"{"a":[{"b":[1]}]}"#).is_ok(), "{schema}");
+    }
+}
+
+#[test]
+fn the_deepest_schema_fits_a_small_stack() {
+    // As deep as a schema file may nest.
+    let nested = |keyword: &str, depth: usize| {
+        let text = format!("{}true{}", format!("{{\"{keyword}\":").repeat(depth), "}".repeat(depth));
+        let schema = SchemaSource { file: "schema.json".to_owned(), fragment: None, text: text.into() };
+        SchemaStore::compile(vec![KindSource::single("test", schema)], Limits::default())
+    };
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let done = thread.spawn(move || {
+        for keyword in ["not", "items", "additionalProperties", "propertyNames", "if", "default"] {
+            assert!(nested(keyword, 128).is_ok(), "{keyword}");
+            let mistakes = nested(keyword, 129).err().unwrap();
+            assert!(mistakes[0].to_string().contains("deeper than 128 levels"), "{mistakes:?}");
+        }
+    });
+    done.unwrap().join().unwrap();
+}

@@ -80,17 +80,17 @@ fn mistakes_name_the_place_and_what_to_do() {
         (
             r#"{"$defs": {"a": {"properties": {"b": {"pattern": "^(?!x)"}}}}}"#,
             Some("/$defs/a"),
-            "`schema.json`: at `#/$defs/a/properties/b/pattern`: the pattern `^(?!x)` does not compile on the linear-time engine, which has neither look-around nor back-references: write it without",
+            "`schema.json`: at `#/$defs/a/properties/b/pattern`: the pattern `^(?!x)` does not compile on the linear-time engine, which has no look-around, no back-references and a limit on size: rewrite it",
         ),
         (
             r#"{"patternProperties": {"(a)\\1": true}}"#,
             None,
-            "`schema.json`: at `#/patternProperties/(a)\\1`: the pattern `(a)\\1` does not compile on the linear-time engine, which has neither look-around nor back-references: write it without",
+            "`schema.json`: at `#/patternProperties/(a)\\1`: the pattern `(a)\\1` does not compile on the linear-time engine, which has no look-around, no back-references and a limit on size: rewrite it",
         ),
         (
             r#"{"$ref": "other.json#/a"}"#,
             None,
-            "`schema.json`: at `#/$ref`: `other.json` is outside this file, and references are followed inside it only: copy that schema into `$defs`",
+            "`schema.json`: at `#/$ref`: `other.json#/a` is outside this file, and references are followed inside it only: copy that schema into `$defs`",
         ),
         (
             r#"{"items": {"$ref": "https://example.com/a.json"}}"#,
@@ -129,8 +129,7 @@ fn mistakes_name_the_place_and_what_to_do() {
             "`schema.json`: at `#/const`: this integer is beyond 64 bits and would lose digits, use one from -9223372036854775808 to 18446744073709551615",
         ),
     ] {
-        let mistakes = compile(text, fragment).err().unwrap_or_else(|| panic!("{text} compiles"));
-        assert_eq!(mistakes, [told], "{text}");
+        assert_eq!(compile(text, fragment).err().unwrap_or_default(), [told], "{text}");
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn shown(value: &Value) -> String {
 
 fn pattern(pattern: &Value) -> String {
     format!(
-        "the pattern `{}` does not compile on the linear-time engine, which has neither look-around nor back-references: write it without",
+        "the pattern `{}` does not compile on the linear-time engine, which has no look-around, no back-references and a limit on size: rewrite it",
         shown(pattern)
     )
 }
