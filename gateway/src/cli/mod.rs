@@ -4,7 +4,7 @@ mod check;
 mod demo;
 mod exit;
 mod manifest;
-// mod policy;
+mod policy;
 mod registry;
 mod run;
 
@@ -29,7 +29,7 @@ enum Command {
     /// Read a config and everything that it names, and tell all mistakes at once
     Check(check::Args),
     /// Ask a policy what it would decide
-    // Policy(policy::Args),
+    Policy(policy::Args),
     /// Check documents against a JSON Schema as the gateway would
     Manifest(manifest::Args),
     /// Serve a folder of capabilities
@@ -42,7 +42,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(args),
-        // Command::Policy(args) => policy::run(args),
+        Command::Policy(args) => policy::run(args),
         Command::Manifest(args) => manifest::run(args),
         Command::Registry(args) => registry::run(args),
     }
