@@ -78,14 +78,15 @@ async fn ask_for_module(
     call: &Invoke,
 ) -> Result<Result<Bytes, Cause>, StreamError> {
     stream::write(stream, Message::NeedModule(call.number)).await?;
-    match stream::within(stream, MODULE_WAIT, u32::MAX).await? {
-        Message::Module(module) if module.number == call.number => {
-            let same = module.digest == call.digest;
-            let held = same && host.modules.verify_and_hold(module.digest, module.bytes.clone()).await;
-            Ok(if held { Ok(module.bytes) } else { Err(Cause::ModuleRefused) })
-        }
-        other => Err(out_of_turn(other.kind())),
+    let message = stream::within(stream, MODULE_WAIT, u32::MAX).await?;
+    let kind = message.kind();
+    let Message::Module(module) = message else { return Err(out_of_turn(kind)) };
+    if module.number != call.number {
+        return Err(out_of_turn(kind));
     }
+    let same = module.digest == call.digest;
+    let held = same && host.modules.verify_and_hold(module.digest, module.bytes.clone()).await;
+    Ok(if held { Ok(module.bytes) } else { Err(Cause::ModuleRefused) })
 }
 
 fn out_of_turn(kind: Kind) -> StreamError {

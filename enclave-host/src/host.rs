@@ -54,10 +54,7 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let listening = Listening::bind(&settings.socket)?;
-    let host = Arc::new(Host {
-        modules: Modules::default(),
-        pool: Pool::start(settings.workers, settings.queue),
-    });
+    let host = Arc::new(Host { modules: Modules::default(), pool: Pool::start(settings.workers, settings.queue) });
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     log::info!(
         "listening on `{}` for uid {}, {} workers, queue of {}",

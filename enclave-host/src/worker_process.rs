@@ -90,11 +90,7 @@ impl WorkerProcess {
             let most = u32::try_from(limits.output_bytes()).unwrap_or(u32::MAX).saturating_add(NUMBER_BYTES);
             message = stream::within(stream, wait, most).await.map_err(|error| (Phase::Running, error))?;
         }
-        match message {
-            Message::Output(of, output) if of == number => Ok(Ok(output)),
-            Message::Fault(of, cause) if of == number => Ok(Err(cause)),
-            other => Err((Phase::Running, bellgate_enclave_protocol::FrameError::OutOfTurn(other.kind()).into())),
-        }
+        message.into_answer(number).map_err(|error| (Phase::Running, error.into()))
     }
 }
 

@@ -98,9 +98,7 @@ impl Cause {
                 "the module does not export the entry function without parameters; correct the capability's `entry`"
             }
             Self::InputTooLarge => "the input is longer than the capability allows; send less",
-            Self::OutputTooLarge => {
-                "the output is longer than the capability allows; ask for less at once"
-            }
+            Self::OutputTooLarge => "the output is longer than the capability allows; ask for less at once",
             Self::MemoryExceeded => "the capability needs more memory than it is allowed",
             Self::FuelExhausted => "the capability needs more instructions than it is allowed",
             Self::Timeout => "the capability was not done in the time it is allowed",

@@ -50,10 +50,7 @@ impl FromStr for ModuleDigest {
         }
         let mut bytes = [0; 32];
         for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = nibble(*high)
-                .zip(nibble(*low))
-                .map(|(high, low)| (high << 4) | low)
-                .ok_or_else(refused)?;
+            *byte = nibble(*high).zip(nibble(*low)).map(|(high, low)| (high << 4) | low).ok_or_else(refused)?;
         }
         Ok(Self(bytes))
     }

@@ -70,9 +70,7 @@ impl Kind {
                 NUMBER_BYTES + INVOKE_FIXED_BYTES + ENTRY_BYTES_MAX + INPUT_BYTES_MAX,
             ),
             Self::NeedModule | Self::Prepared => (NUMBER_BYTES, NUMBER_BYTES),
-            Self::Module => {
-                (NUMBER_BYTES + DIGEST_BYTES, NUMBER_BYTES + DIGEST_BYTES + MODULE_BYTES_MAX)
-            }
+            Self::Module => (NUMBER_BYTES + DIGEST_BYTES, NUMBER_BYTES + DIGEST_BYTES + MODULE_BYTES_MAX),
             Self::Output => (NUMBER_BYTES, NUMBER_BYTES + OUTPUT_BYTES_MAX),
             Self::Fault => (NUMBER_BYTES + 1, NUMBER_BYTES + 1),
         }

@@ -50,9 +50,6 @@ pub mod patience;
 
 pub use cause::{Cause, ManifestConformanceError};
 pub use digest::{DigestError, ModuleDigest};
-pub use frame::{
-    FrameError, HEAD_BYTES, Head, INPUT_BYTES_MAX, Kind, MODULE_BYTES_MAX, OUTPUT_BYTES_MAX,
-    VERSION,
-};
+pub use frame::{FrameError, HEAD_BYTES, Head, INPUT_BYTES_MAX, Kind, MODULE_BYTES_MAX, OUTPUT_BYTES_MAX, VERSION};
 pub use limits::{Entry, EntryError, Limits, LimitsError};
 pub use message::{Encoded, Invoke, Message, Module};

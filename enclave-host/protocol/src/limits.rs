@@ -54,11 +54,7 @@ impl Limits {
         output_bytes: u64,
     ) -> Result<Self, LimitsError> {
         let within = |name, given, least, most| {
-            if (least..=most).contains(&given) {
-                Ok(given)
-            } else {
-                Err(LimitsError { name, given, least, most })
-            }
+            if (least..=most).contains(&given) { Ok(given) } else { Err(LimitsError { name, given, least, most }) }
         };
         Ok(Self {
             memory_bytes: within("memory", memory_bytes, Self::PAGE_BYTES, Self::MEMORY_BYTES_MAX)?,

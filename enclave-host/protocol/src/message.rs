@@ -75,6 +75,25 @@ impl Message {
         }
     }
 
+    /// What this message answers to the call with this number.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::OutOfTurn`] if it is no answer, or another call's.
+    pub fn into_answer(self, number: u64) -> Result<Result<Bytes, Cause>, FrameError> {
+        let out_of_turn = FrameError::OutOfTurn(self.kind());
+        match self {
+            Self::Output(of, output) if of == number => Ok(Ok(output)),
+            Self::Fault(of, cause) if of == number => Ok(Err(cause)),
+            Self::Invoke(_)
+            | Self::NeedModule(_)
+            | Self::Module(_)
+            | Self::Output(..)
+            | Self::Fault(..)
+            | Self::Prepared(_) => Err(out_of_turn),
+        }
+    }
+
     /// Reads the body of a frame whose head was read.
     ///
     /// # Errors

@@ -5,7 +5,8 @@
 //! (RFC 8259, any depth: the check does not recurse), then one copy into the answer. A guest can
 //! forge the length by writing into the kernel's own fields (its `store_u64` is off by 7 bytes): a
 //! length past the limit is refused unread; one past the end of the kernel's memory
-//! makes this process fault on the inaccessible pages behind it, which the host answers as `aborted`.
+//! makes this process fault on the inaccessible pages behind it, which the host answers as `aborted`; so does a
+//! length that no slice can have, in a build with debug assertions.
 //!
 //! # Which cause
 //!

@@ -74,6 +74,10 @@ const MAGIC: &[u8] = b"\0asm\x01\0\0\0";
 /// # Errors
 ///
 /// [`Cause::MemoryExceeded`] if it starts with more; [`Cause::ModuleRefused`] for all else.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the enum of sections is not exhaustive; others were validated and pass"
+)]
 pub(super) fn inspect(module: &[u8], pages: u64) -> Result<Vec<u8>, Cause> {
     if !module.starts_with(MAGIC) {
         return Err(Cause::ModuleRefused);
@@ -171,11 +175,13 @@ mod tests {
     fn maximum_of(text: &str, pages: u64) -> Result<Option<u64>, Cause> {
         let written = inspect(&wat::parse_str(text).unwrap(), pages)?;
         Validator::new_with_features(FEATURES).validate_all(&written).unwrap();
-        let section = Parser::new(0).parse_all(&written).find_map(|payload| match payload.unwrap() {
-            Payload::MemorySection(section) => Some(section.into_iter().next().unwrap().unwrap()),
-            _ => None,
-        });
-        Ok(section.and_then(|memory| memory.maximum))
+        let mut maximum = None;
+        for payload in Parser::new(0).parse_all(&written) {
+            if let Payload::MemorySection(section) = payload.unwrap() {
+                maximum = section.into_iter().next().unwrap().unwrap().maximum;
+            }
+        }
+        Ok(maximum)
     }
 
     #[test]
@@ -187,7 +193,10 @@ mod tests {
             ("(module (memory 1 4))", Ok(Some(5))),
             ("(module (memory 1 9000))", Ok(Some(11))),
             ("(module)", Ok(None)),
-            ("(module (@custom \"x\" \"before\") (func) (memory 2) (global i32 (i32.const 1)) (export \"m\" (memory 0)) (data (i32.const 0) \"hello\"))", Ok(Some(11))),
+            (
+                "(module (@custom \"x\" \"before\") (func) (memory 2) (global i32 (i32.const 1)) (export \"m\" (memory 0)) (data (i32.const 0) \"hello\"))",
+                Ok(Some(11)),
+            ),
         ];
         for (text, expected) in rows {
             assert_eq!(maximum_of(text, 10), expected, "{text}");
@@ -211,7 +220,8 @@ mod tests {
             "(module (type (struct)))".to_owned(),
             "(module (global externref (ref.null extern)))".to_owned(),
             "(module (table 20001 funcref))".to_owned(),
-            "(module (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref))".to_owned(),
+            "(module (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref) (table 1 funcref))"
+                .to_owned(),
             "(module (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32))))".to_owned(),
             "(module (import \"extism:host/user\" \"f\" (func)))".to_owned(),
             format!("(module (import \"{env}\" \"memory\" (memory 1)))"),

@@ -89,28 +89,58 @@ fn each_rule_at_its_edges() {
         ("\"text\"", "\"text\""),
         ("18446744073709551615", "18446744073709551615"),
         // Names of members, whatever their case, separators and escapes.
-        (r#"{"Birth_Date":"1957-08-12","birth-date":"1957","DATE OF BIRTH":"12 Aug 1957"}"#, r#"{"Birth_Date":"1957","birth-date":"1957","DATE OF BIRTH":"1957"}"#),
+        (
+            r#"{"Birth_Date":"1957-08-12","birth-date":"1957","DATE OF BIRTH":"12 Aug 1957"}"#,
+            r#"{"Birth_Date":"1957","birth-date":"1957","DATE OF BIRTH":"1957"}"#,
+        ),
         (r#"{"s\u0073n":"1","\u0053SN":"2"}"#, r#"{"s\u0073n":"[removed]","\u0053SN":"[removed]"}"#),
-        (r#"{"homePhone":1,"workEmailAddress":"a@b","fax_number":"1"}"#, r#"{"homePhone":"[removed]","workEmailAddress":"[removed]","fax_number":"[removed]"}"#),
+        (
+            r#"{"homePhone":1,"workEmailAddress":"a@b","fax_number":"1"}"#,
+            r#"{"homePhone":"[removed]","workEmailAddress":"[removed]","fax_number":"[removed]"}"#,
+        ),
         // Words that end like "id" but are none.
-        (r#"{"covid":"no","paid":true,"steroid":1,"encounterId":1,"visit_id":2,"ID":3}"#, r#"{"covid":"no","paid":true,"steroid":1,"encounterId":"[removed]","visit_id":"[removed]","ID":"[removed]"}"#),
+        (
+            r#"{"covid":"no","paid":true,"steroid":1,"encounterId":1,"visit_id":2,"ID":3}"#,
+            r#"{"covid":"no","paid":true,"steroid":1,"encounterId":"[removed]","visit_id":"[removed]","ID":"[removed]"}"#,
+        ),
         // Dates.
-        (r#"{"admissionDate":"2024-02-29T10:00:00Z","dob":19570812,"deathDate":"unknown","dates":["2020-01-01","x"]}"#, r#"{"admissionDate":"2024","dob":"[removed]","deathDate":"[removed]","dates":["2020","[removed]"]}"#),
-        (r#"{"dob":"08/12/1957","update":"2020-01-01","dod":{"year":1999}}"#, r#"{"dob":"1957","update":"2020-01-01","dod":"[removed]"}"#),
+        (
+            r#"{"admissionDate":"2024-02-29T10:00:00Z","dob":19570812,"deathDate":"unknown","dates":["2020-01-01","x"]}"#,
+            r#"{"admissionDate":"2024","dob":"[removed]","deathDate":"[removed]","dates":["2020","[removed]"]}"#,
+        ),
+        (
+            r#"{"dob":"08/12/1957","update":"2020-01-01","dod":{"year":1999}}"#,
+            r#"{"dob":"1957","update":"2020-01-01","dod":"[removed]"}"#,
+        ),
         // Ages.
-        (r#"{"age":89,"Age":90,"AGE":"91","a ge":12.5,"ageYears":"about 40"}"#, r#"{"age":89,"Age":"90+","AGE":"90+","a ge":12.5,"ageYears":"[removed]"}"#),
+        (
+            r#"{"age":89,"Age":90,"AGE":"91","a ge":12.5,"ageYears":"about 40"}"#,
+            r#"{"age":89,"Age":"90+","AGE":"90+","a ge":12.5,"ageYears":"[removed]"}"#,
+        ),
         // Postal codes.
-        (r#"{"zip":"02139","zipCode":"02139-4307","zip5":"03601","postalCode":"D-10115","postcode":94110}"#, r#"{"zip":"021","zipCode":"021","zip5":"000","postalCode":"[removed]","postcode":"941"}"#),
+        (
+            r#"{"zip":"02139","zipCode":"02139-4307","zip5":"03601","postalCode":"D-10115","postcode":94110}"#,
+            r#"{"zip":"021","zipCode":"021","zip5":"000","postalCode":"[removed]","postcode":"941"}"#,
+        ),
         // Places.
-        (r#"{"address":"1 Main St","homeAddress":{"street":"x","State":"IL","geo":{"lat":1}},"ipAddress":"::1"}"#, r#"{"address":"[removed]","homeAddress":{"street":"[removed]","State":"IL","geo":{"lat":"[removed]"}},"ipAddress":"[removed]"}"#),
+        (
+            r#"{"address":"1 Main St","homeAddress":{"street":"x","State":"IL","geo":{"lat":1}},"ipAddress":"::1"}"#,
+            r#"{"address":"[removed]","homeAddress":{"street":"[removed]","State":"IL","geo":{"lat":"[removed]"}},"ipAddress":"[removed]"}"#,
+        ),
         // A person as text, and as a record.
         (r#"{"patient":"Erika"}"#, r#"{"patient":"[removed]"}"#),
         (r#"{"patient":{"name":"Erika","gender":"f"}}"#, r#"{"patient":{"name":"[removed]","gender":"f"}}"#),
         (r#"{"patients":["Erika",{"bloodType":"0"}]}"#, r#"{"patients":["[removed]",{"bloodType":"0"}]}"#),
         // The name of a thing, directly in it and nowhere deeper.
-        (r#"{"drug":{"name":"aspirin","maker":{"name":"B"}},"name":"E"}"#, r#"{"drug":{"name":"aspirin","maker":{"name":"[removed]"}},"name":"[removed]"}"#),
+        (
+            r#"{"drug":{"name":"aspirin","maker":{"name":"B"}},"name":"E"}"#,
+            r#"{"drug":{"name":"aspirin","maker":{"name":"[removed]"}},"name":"[removed]"}"#,
+        ),
         // Whatever is in what is removed goes with it, null apart.
-        (r#"{"photo":{"a":[1,{"b":"x"}],"ok":null},"url":null,"next":1}"#, r#"{"photo":"[removed]","url":null,"next":1}"#),
+        (
+            r#"{"photo":{"a":[1,{"b":"x"}],"ok":null},"url":null,"next":1}"#,
+            r#"{"photo":"[removed]","url":null,"next":1}"#,
+        ),
         (r#"{"identifier":[],"name":{},"x":[[],{}]}"#, r#"{"identifier":"[removed]","name":"[removed]","x":[[],{}]}"#),
         ("{\"ünïcode\":\"ß\u{1F600}\\ud83d\\ude00\"}", "{\"ünïcode\":\"ß\u{1F600}\\ud83d\\ude00\"}"),
     ];
@@ -126,13 +156,42 @@ fn what_is_no_record_is_an_error() {
     let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
     assert_eq!(deidentify(&host, &guest, &deep(64)), Ok(deep(64)));
     let texts = [
-        "", " ", "{", "[1,]", "{\"a\":1,}", "{\"a\"}", "{a:1}", "[1 2]", "01", "-", "1.", ".5", "1e", "+1", "tru", "nul", "\"", "\"\\x\"",
-        "\"\\u12g4\"", "\"\t\"", "[1]]", "{\"a\":1}}", "[}", "1 1", "NaN", "'a'", "{\"photo\":[1,]}", "{\"photo\":{\"a\" 1}}", &deep(65),
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":1,}",
+        "{\"a\"}",
+        "{a:1}",
+        "[1 2]",
+        "01",
+        "-",
+        "1.",
+        ".5",
+        "1e",
+        "+1",
+        "tru",
+        "nul",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\t\"",
+        "[1]]",
+        "{\"a\":1}}",
+        "[}",
+        "1 1",
+        "NaN",
+        "'a'",
+        "{\"photo\":[1,]}",
+        "{\"photo\":{\"a\" 1}}",
+        &deep(65),
     ];
     for text in texts {
         assert_eq!(deidentify(&host, &guest, text), Err(Cause::Trap), "{text}");
     }
-    for bytes in [&b"\"\xff\""[..], b"\"\xc0\xaf\"", b"\"\xed\xa0\x80\"", b"\"\xf4\x90\x80\x80\"", b"\"\xe2\x82\"", b"\"\xc3"] {
+    for bytes in
+        [&b"\"\xff\""[..], b"\"\xc0\xaf\"", b"\"\xed\xa0\x80\"", b"\"\xf4\x90\x80\x80\"", b"\"\xe2\x82\"", b"\"\xc3"]
+    {
         let call = Call::new(&guest, "deidentify", bytes);
         assert_eq!(host.call(&call), Err(Cause::Trap));
     }
@@ -156,11 +215,12 @@ fn documents() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
         ".{0,12}".prop_map(Value::from),
     ];
-    let names = prop_oneof!["[a-z]{1,6}", ".{0,8}", Just("ssn".to_owned()), Just("zip".to_owned()), Just("dob".to_owned())];
+    let names =
+        prop_oneof!["[a-z]{1,6}", ".{0,8}", Just("ssn".to_owned()), Just("zip".to_owned()), Just("dob".to_owned())];
     leaf.prop_recursive(5, 48, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::hash_map(names.clone(), inner, 0..6).prop_map(|members| Value::from_iter(members)),
+            prop::collection::hash_map(names.clone(), inner, 0..6).prop_map(Value::from_iter),
         ]
     })
 }

@@ -10,9 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bellgate_enclave_protocol::{
-    Cause, Entry, HEAD_BYTES, Head, Invoke, Limits, Message, Module, ModuleDigest,
-};
+use bellgate_enclave_protocol::{Cause, Entry, HEAD_BYTES, Head, Invoke, Limits, Message, Module, ModuleDigest};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -49,7 +47,6 @@ impl Host {
                 if line.contains("listening on") {
                     let _ = listening.send(());
                 }
-                if std::env::var_os("SHOW").is_some() { eprintln!("{line}"); }
                 let mut kept = kept.lock().unwrap();
                 kept.push_str(&line);
                 kept.push('\n');
@@ -210,11 +207,7 @@ impl Connection {
             self.send(Message::Module(Module { number, digest, bytes }));
             answer = self.receive().expect("an answer");
         }
-        match answer {
-            Message::Output(of, output) if of == number => Ok(output.to_vec()),
-            Message::Fault(of, cause) if of == number => Err(cause),
-            other => panic!("out of turn: {:?}", other.kind()),
-        }
+        answer.into_answer(number).unwrap().map(|output| output.to_vec())
     }
 
     pub(crate) fn send(&mut self, message: Message) {
