@@ -1,7 +1,7 @@
 //! Reading rows back, with polars: what is in the files, and nothing that is still in memory.
 //!
-//! The files of a table are listed first, so that a table without any is empty and not an error; then they are scanned
-//! as one hive-partitioned set. `label` and `date` come from the names of the folders.
+//! The files of a table are one hive-partitioned set: `label` and `date` come from the names of the folders. A table
+//! without files is empty, and not an error.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -55,12 +55,11 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`]
 pub fn preview(root: &Path, table: Table, n: u32) -> Result<Preview, ReadError> {
-    let files = files(root, table)?;
-    if files.is_empty() {
+    if files(root, table)?.is_empty() {
         return Ok(Preview { table, rows: Vec::new() });
     }
     let failed = |source| ReadError::Files { table: table.as_str(), source };
-    let first_rows = scan(root, table, &files)?
+    let first_rows = scan(root, table)?
         .sort([time_column(table), "entity_uuid"], SortMultipleOptions::default())
         .limit(n)
         .collect()
@@ -95,31 +94,28 @@ pub fn files(root: &Path, table: Table) -> Result<Vec<PathBuf>, ReadError> {
     Ok(files)
 }
 
-/// The files as one frame, with the columns that the folders name.
-fn scan(root: &Path, table: Table, files: &[PathBuf]) -> Result<LazyFrame, ReadError> {
-    let text = |path: &Path| path.to_str().map(str::to_owned).ok_or_else(|| ReadError::Path(path.to_owned()));
-    let above = text(&table_folder(root, table))?;
-    let paths = files.iter().map(|file| Ok(PlRefPath::new(text(file)?))).collect::<Result<Vec<_>, ReadError>>()?;
+/// A table as one frame, with the columns that its folders name. Given the folder and not the files, polars begins to
+/// read names of folders below it, so that the lake may itself lie in a folder called `label=..`.
+fn scan(root: &Path, table: Table) -> Result<LazyFrame, ReadError> {
+    let folder = table_folder(root, table);
+    let Some(path) = folder.to_str() else { return Err(ReadError::Path(folder)) };
     let by_folder =
         Schema::from_iter([Field::new("label".into(), DataType::String), Field::new("date".into(), DataType::Date)]);
     let options = ScanArgsParquet {
         glob: false,
-        hive_options: HiveOptions {
-            enabled: Some(true),
-            hive_start_idx: above.len(),
-            schema: Some(by_folder.into()),
-            try_parse_dates: true,
-        },
+        hive_options: HiveOptions { schema: Some(by_folder.into()), ..HiveOptions::new_enabled() },
         ..ScanArgsParquet::default()
     };
-    LazyFrame::scan_parquet_files(paths.into(), options)
+    LazyFrame::scan_parquet(PlRefPath::new(path), options)
         .map_err(|source| ReadError::Files { table: table.as_str(), source })
 }
 
 fn time_column(table: Table) -> &'static str {
     match table {
         Table::Entities => "first_seen",
-        Table::Events | Table::Decisions | Table::StreamTokens | Table::CapabilityCalls | Table::Quarantine => "at",
+        Table::Events | Table::Decisions | Table::StreamTokens | Table::CapabilityCalls | Table::Quarantine => {
+            "occurred_at"
+        }
     }
 }
 
@@ -128,54 +124,88 @@ fn objects(frame: &DataFrame) -> PolarsResult<Vec<Value>> {
         .map(|row| {
             let mut object = Map::new();
             for column in frame.columns() {
-                object.insert(column.name().to_string(), json(&column.get(row)?));
+                object.insert(column.name().to_string(), json(&column.get(row)?)?);
             }
             Ok(Value::Object(object))
         })
         .collect()
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "polars has many types, and the tables use these")]
-fn json(value: &AnyValue<'_>) -> Value {
+/// A value of a table in JSON. A type that no table has is an error: printing it could need more of polars than is
+/// built in.
+fn json(value: &AnyValue<'_>) -> PolarsResult<Value> {
+    if let Some(text) = value.extract_str() {
+        return Ok(Value::from(text));
+    }
+    if let Some(bytes) = value.extract_bytes() {
+        let uuid = uuid::Uuid::from_slice(bytes);
+        return uuid.map(|uuid| Value::from(uuid.to_string())).map_err(|error| polars_err!(ComputeError: "{error}"));
+    }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "polars has many types, and the tables use these")]
     match value {
-        AnyValue::Null => Value::Null,
-        AnyValue::Boolean(truth) => Value::from(*truth),
-        AnyValue::UInt32(count) => Value::from(*count),
-        AnyValue::UInt64(count) => Value::from(*count),
+        AnyValue::Null => Ok(Value::Null),
+        AnyValue::Boolean(truth) => Ok(Value::from(*truth)),
+        AnyValue::UInt32(count) => Ok(Value::from(*count)),
+        AnyValue::UInt64(count) => Ok(Value::from(*count)),
         AnyValue::Date(days) => {
-            let ms = u64::try_from(*days).unwrap_or_default().saturating_mul(86_400_000);
-            let text = Timestamp(ms).to_string();
-            Value::from(text.split('T').next().unwrap_or_default())
+            let text = time(i64::from(*days).saturating_mul(86_400_000));
+            Ok(Value::from(text.split('T').next().unwrap_or_default()))
         }
-        AnyValue::Datetime(ms, TimeUnit::Milliseconds, _) => {
-            Value::from(Timestamp(u64::try_from(*ms).unwrap_or_default()).to_string())
+        AnyValue::Datetime(ms, TimeUnit::Milliseconds, _) | AnyValue::DatetimeOwned(ms, TimeUnit::Milliseconds, _) => {
+            Ok(Value::from(time(*ms)))
         }
         AnyValue::List(items) => items.iter().map(|item| json(&item)).collect(),
-        other => match (other.extract_str(), other.extract_bytes()) {
-            (Some(text), _) => Value::from(text),
-            (None, Some(bytes)) => {
-                uuid::Uuid::from_slice(bytes).map_or(Value::Null, |uuid| Value::from(uuid.to_string()))
-            }
-            (None, None) => Value::from(other.to_string()),
-        },
+        other => Err(polars_err!(ComputeError: "a column of type {:?}, which no silver table has", other.dtype())),
     }
+}
+
+/// RFC 3339. Nothing in the lake is before 1970.
+fn time(ms: i64) -> String {
+    Timestamp(u64::try_from(ms).unwrap_or_default()).to_string()
 }
 
 /// The columns that are printed: who, what, how it went.
 fn headline(table: Table) -> &'static [&'static str] {
     match table {
-        Table::Events => {
-            &["entity_uuid", "at", "listener", "subject", "object", "mode", "verdict", "reason", "status", "label"]
+        Table::Events => &[
+            "entity_uuid",
+            "occurred_at",
+            "listener",
+            "subject",
+            "object",
+            "mode",
+            "verdict",
+            "reason",
+            "status",
+            "label",
+        ],
+        Table::Decisions => &[
+            "entity_uuid",
+            "occurred_at",
+            "point",
+            "subject",
+            "object",
+            "mode",
+            "permit",
+            "reasons",
+            "current",
+            "label",
+        ],
+        Table::StreamTokens => {
+            &["entity_uuid", "occurred_at", "stream_id", "stream_offset", "event_type", "data_bytes", "label"]
         }
-        Table::Decisions => {
-            &["entity_uuid", "at", "point", "subject", "object", "mode", "permit", "reasons", "current", "label"]
-        }
-        Table::StreamTokens => &["entity_uuid", "at", "stream_id", "offset", "event_type", "data_bytes", "label"],
-        Table::CapabilityCalls => {
-            &["entity_uuid", "at", "capability", "outcome", "input_bytes", "output_bytes", "duration_us", "label"]
-        }
+        Table::CapabilityCalls => &[
+            "entity_uuid",
+            "occurred_at",
+            "capability",
+            "outcome",
+            "input_bytes",
+            "output_bytes",
+            "duration_us",
+            "label",
+        ],
         Table::Entities => &["entity_uuid", "first_seen", "last_seen", "kind", "name", "label"],
-        Table::Quarantine => &["entity_uuid", "at", "event_kind", "request_id", "why", "label"],
+        Table::Quarantine => &["entity_uuid", "occurred_at", "event_kind", "request_id", "why", "label"],
     }
 }
 

@@ -1,4 +1,4 @@
-//! The identity of rows against vectors that others made: `vectors/make_entity.py`, and Python's `uuid.uuid5`.
+//! The identity of rows against vectors that share nothing with this code: `vectors/make_entity.py`.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test fails by panicking, and reads its vectors")]
 
 use std::collections::HashSet;
@@ -7,7 +7,6 @@ use std::path::Path;
 use bellgate_telemetry::entity::{entity_uuid, write_name};
 use bellgate_telemetry::{Key, Tenant};
 use serde_json::Value;
-use uuid::Uuid;
 
 fn read(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
@@ -42,23 +41,4 @@ fn names_and_uuids_are_those_of_the_python_script() {
     }
     assert!(groups.len() > 40);
     assert_eq!(of_groups.len(), groups.len(), "and no two groups share one");
-}
-
-#[test]
-fn uuid5_is_that_of_python() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/facts/uuid5-vectors.json");
-    if !path.exists() {
-        eprintln!(
-            "skipped: the vectors of Python's uuid5 are not beside this checkout (../shared/facts/uuid5-vectors.json)"
-        );
-        return;
-    }
-    let vectors = read(&path);
-    let vectors = vectors.as_array().unwrap();
-    assert!(!vectors.is_empty());
-    for vector in vectors {
-        let namespace = Uuid::parse_str(text(vector, "namespace")).unwrap();
-        let uuid = Uuid::new_v5(&namespace, text(vector, "name").as_bytes());
-        assert_eq!(uuid.to_string(), text(vector, "uuid5"), "{}", text(vector, "why"));
-    }
 }

@@ -19,7 +19,7 @@ pub(super) fn batch(rows: &[Box<Quarantined>], tenant: &Tenant) -> Result<Option
     }
     let rows: Vec<Row<'_>> = rows.iter().map(|row| Row { name: row.name(), json: row.event_json(), row }).collect();
     Columns::identified(&rows, tenant, |row| &row.name)?
-        .time("at", |row| row.row.at())
+        .time("occurred_at", |row| row.row.at())
         .text("event_kind", |row| row.row.record.event.kind().as_str())
         .text("request_id", |row| row.row.record.event.request_id())
         .text("why", |row| row.row.why.code())

@@ -68,7 +68,7 @@ fn named<E>(rows: &[SilverRow], of_kind: impl Fn(&Event) -> Option<&E>) -> Resul
 
 fn exchanges(rows: &[Named<'_, ExchangeEvent>], tenant: &Tenant) -> Result<RecordBatch, ArrowError> {
     Columns::identified(rows, tenant, |row| row.name)?
-        .time("at", |row| row.event.at)
+        .time("occurred_at", |row| row.event.at)
         .text("request_id", |row| &row.event.request_id)
         .text("instance", |row| &row.event.instance)
         .text("listener", |row| row.event.listener.as_str())
@@ -89,7 +89,7 @@ fn exchanges(rows: &[Named<'_, ExchangeEvent>], tenant: &Tenant) -> Result<Recor
 
 fn decisions(rows: &[Named<'_, DecisionEvent>], tenant: &Tenant) -> Result<RecordBatch, ArrowError> {
     Columns::identified(rows, tenant, |row| row.name)?
-        .time("at", |row| row.event.at)
+        .time("occurred_at", |row| row.event.at)
         .text("request_id", |row| &row.event.request_id)
         .text("point", |row| row.event.point.as_str())
         .text("subject", |row| &row.event.subject)
@@ -110,9 +110,9 @@ fn decisions(rows: &[Named<'_, DecisionEvent>], tenant: &Tenant) -> Result<Recor
 
 fn stream_tokens(rows: &[Named<'_, StreamEvent>], tenant: &Tenant) -> Result<RecordBatch, ArrowError> {
     Columns::identified(rows, tenant, |row| row.name)?
-        .time("at", |row| row.event.at)
+        .time("occurred_at", |row| row.event.at)
         .text("stream_id", |row| &row.event.stream_id)
-        .count("offset", |row| row.event.offset)
+        .count("stream_offset", |row| row.event.offset)
         .text("event_type", |row| &row.event.event_type)
         .optional_text("event_id", |row| row.event.event_id.as_deref())
         .count("data_bytes", |row| row.event.data_bytes)
@@ -121,7 +121,7 @@ fn stream_tokens(rows: &[Named<'_, StreamEvent>], tenant: &Tenant) -> Result<Rec
 
 fn capability_calls(rows: &[Named<'_, CapabilityCallEvent>], tenant: &Tenant) -> Result<RecordBatch, ArrowError> {
     Columns::identified(rows, tenant, |row| row.name)?
-        .time("at", |row| row.event.at)
+        .time("occurred_at", |row| row.event.at)
         .text("request_id", |row| &row.event.request_id)
         .text("capability", |row| &row.event.capability)
         .text("urn", |row| &row.event.urn)
