@@ -34,20 +34,18 @@ impl Process {
         self.child.stdout.take().with_context(|| format!("the output of `{}` is read elsewhere", self.name))
     }
 
-    /// An error if it has ended.
-    pub(crate) fn ensure_alive(&mut self) -> anyhow::Result<()> {
-        match self.child.try_wait()? {
-            Some(status) => anyhow::bail!("`{}` ended by itself: {status}", self.name),
-            None => Ok(()),
+    /// Comes back only if it ends, which is always an error here.
+    pub(crate) async fn ended(&mut self) -> anyhow::Error {
+        match self.child.wait().await {
+            Ok(status) => anyhow::anyhow!("`{}` ended by itself: {status}", self.name),
+            Err(error) => anyhow::Error::from(error).context(format!("`{}` can't be waited for", self.name)),
         }
     }
 
-    /// CPU seconds of all its threads since its start, user and system: `proc_pid_stat(5)`, fields 14 and 15.
-    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+    /// What it uses, even while it is waited for.
+    pub(crate) fn meter(&self) -> anyhow::Result<Meter> {
         let id = self.child.id().with_context(|| format!("`{}` has ended", self.name))?;
-        let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-        let ticks = ticks(&stat).with_context(|| format!("/proc/{id}/stat can't be read"))?;
-        Ok(f64::from(ticks) / TICKS_PER_SECOND)
+        Ok(Meter { stat: format!("/proc/{id}/stat") })
     }
 
     /// Kills it and waits for its end: nothing of it disturbs the next row.
@@ -55,6 +53,20 @@ impl Process {
         self.child.start_kill().with_context(|| format!("`{}` can't be ended", self.name))?;
         self.child.wait().await?;
         Ok(())
+    }
+}
+
+/// The CPU of one process.
+pub(crate) struct Meter {
+    stat: String,
+}
+
+impl Meter {
+    /// CPU seconds of all its threads since its start, user and system: `proc_pid_stat(5)`, fields 14 and 15.
+    pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(&self.stat).with_context(|| format!("`{}` can't be read", self.stat))?;
+        let ticks = ticks(&stat).with_context(|| format!("`{}` is not as proc_pid_stat(5) says", self.stat))?;
+        Ok(f64::from(ticks) / TICKS_PER_SECOND)
     }
 }
 

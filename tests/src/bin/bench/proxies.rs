@@ -1,6 +1,8 @@
 //! Starting the proxy of a row.
 
+use std::fs::DirBuilder;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -83,7 +85,7 @@ fn start_envoy(places: &Places, folder: &Path, address: SocketAddr) -> anyhow::R
 
 fn start_gateway(places: &Places, row: Row, folder: &Path, address: SocketAddr) -> anyhow::Result<Proxy> {
     for name in ["state", "lake"] {
-        std::fs::create_dir(folder.join(name))?;
+        DirBuilder::new().mode(0o700).create(folder.join(name))?;
     }
     let metrics = free_address()?;
     std::fs::write(folder.join("policy.yaml"), config::policy(row))?;

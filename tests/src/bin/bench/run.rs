@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::cores::{self, Core};
 use crate::identities::Authority;
 use crate::load::{Line, Measured};
-use crate::process::Process;
+use crate::process::{Meter, Process};
 use crate::proxies::{Places, Proxy};
 use crate::report::{Sample, table};
 use crate::rows::Row;
@@ -116,9 +116,12 @@ async fn measure(options: &Options, places: &Places, row: Row) -> anyhow::Result
         .args(["--seconds", &options.seconds.to_string()]);
     let mut load = Process::start("bellgate-bench load", command, Core::Rest, true)?;
     let mut lines = BufReader::new(load.stdout()?).lines();
-    let outcome = window(&mut lines, &process).await;
-    process.ensure_alive()?;
-    let (measured, cpu_seconds) = outcome.with_context(|| format!("{}: the load generator failed", row.name()))?;
+    let meter = process.meter()?;
+    let (measured, cpu_seconds) = tokio::select! {
+        biased;
+        error = process.ended() => return Err(error.context(row.name())),
+        outcome = window(&mut lines, &meter) => outcome.with_context(|| format!("{}: the load generator failed", row.name()))?,
+    };
     anyhow::ensure!(
         measured.answered > 0,
         "{}: not one request was answered; {:?}",
@@ -130,7 +133,7 @@ async fn measure(options: &Options, places: &Places, row: Row) -> anyhow::Result
     Ok(Sample { row, measured, cpu_seconds })
 }
 
-async fn window(lines: &mut Lines<BufReader<ChildStdout>>, proxy: &Process) -> anyhow::Result<(Measured, f64)> {
+async fn window(lines: &mut Lines<BufReader<ChildStdout>>, proxy: &Meter) -> anyhow::Result<(Measured, f64)> {
     let mut before = None;
     while let Some(line) = lines.next_line().await? {
         match serde_json::from_str(&line)? {
