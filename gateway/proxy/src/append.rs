@@ -252,3 +252,38 @@ async fn send(stream: Box<dyn Duplex>, request: Request<Full<Bytes>>) -> Result<
     driver.abort();
     outcome
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> SpiffeId {
+        SpiffeId::parse(&format!("spiffe://a.test/{name}")).unwrap()
+    }
+
+    #[test]
+    fn each_caller_has_its_own_places_for_a_fixed_time() {
+        let (queue, _worker) = AppendQueue::new(3, Arc::default());
+        let start = Instant::now();
+        for _ in 0..3 {
+            assert!(queue.take_place(&id("planner"), start).is_ok());
+        }
+        assert!(matches!(queue.take_place(&id("planner"), start), Err(Refusal::Busy(_))));
+        assert!(queue.take_place(&id("other"), start).is_ok(), "another caller's places are its own");
+        let almost = start + HELD - Duration::from_millis(1);
+        assert!(queue.take_place(&id("planner"), almost).is_err());
+        assert!(queue.take_place(&id("planner"), start + HELD).is_ok());
+    }
+
+    #[test]
+    fn callers_are_bounded_and_forgotten_when_their_places_are_free() {
+        let (queue, _worker) = AppendQueue::new(1, Arc::default());
+        let start = Instant::now();
+        for number in 0..SUBJECTS {
+            assert!(queue.take_place(&id(&format!("w{number}")), start).is_ok());
+        }
+        assert!(queue.take_place(&id("one-more"), start).is_err());
+        assert!(queue.take_place(&id("one-more"), start + HELD).is_ok());
+        assert_eq!(queue.accepted.lock().len(), 1);
+    }
+}

@@ -119,3 +119,53 @@ fn write_all(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn lines(file: &Path) -> Vec<Value> {
+        std::fs::read_to_string(file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_was_queued_is_on_disk_after_close_and_what_was_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        for run in 0..2 {
+            let (audit, writer) = Audit::open(&file).unwrap();
+            for number in 0..100 {
+                audit.record(|| json!({"run": run, "number": number}));
+            }
+            writer.close();
+        }
+        let lines = lines(&file);
+        assert_eq!(lines.len(), 200);
+        assert_eq!(lines[199], json!({"run": 1, "number": 99}));
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_gap_is_counted_and_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("audit.jsonl");
+        let (sender, receiver) = sync_channel(1);
+        let audit = Audit { queue: Some(sender), dropped: Arc::default() };
+        for number in 0..3 {
+            audit.record(|| json!({"number": number}));
+        }
+        assert_eq!(audit.dropped(), 2);
+        let dropped = Arc::clone(&audit.dropped);
+        drop(audit);
+        let out = BufWriter::new(std::fs::File::create(&file).unwrap());
+        write_all(&receiver, out, &dropped, &AtomicBool::new(false));
+        assert_eq!(lines(&file), [json!({"kind": "gap", "dropped": 2}), json!({"number": 0})]);
+    }
+
+    #[test]
+    fn without_a_file_no_record_is_even_made() {
+        Audit::off().record(|| panic!("made for nobody"));
+    }
+}

@@ -225,3 +225,6 @@ fn capability_status(cause: Cause) -> u16 {
         _ => 502,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod tools;
 mod world;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use report::Report;
 use world::World;
@@ -48,6 +49,21 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
+/// Tells of each new SVID of the planner's gateway, for as long as the demo is up.
+async fn rotations(world: &World, report: &Report) {
+    let mut before = None;
+    loop {
+        let left = story::svid_seconds_left(world).await;
+        if let (Some(before), Some(left)) = (before, left)
+            && left > before
+        {
+            report.rotated(left);
+        }
+        before = left.or(before);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
 async fn tour(args: &Args) -> anyhow::Result<bool> {
     let mut report = Report::new(args.json);
     let world = World::start(&mut report).await?;
@@ -57,7 +73,10 @@ async fn tour(args: &Args) -> anyhow::Result<bool> {
     };
     if outcome.is_ok() && !args.once {
         report.stays_up(&world);
-        tokio::signal::ctrl_c().await?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            () = rotations(&world, &report) => {}
+        }
     }
     world.stop().await;
     outcome?;

@@ -141,6 +141,15 @@ impl Report {
         println!("  policy, configs, logs and lake: {}", world.folder().display());
     }
 
+    /// The planner's gateway has a new SVID.
+    pub(super) fn rotated(&self, seconds: f64) {
+        if self.json {
+            println!("{}", json!({"kind": "rotated", "seconds_left": seconds.round()}));
+        } else {
+            println!("  the planner's gateway has a new SVID, valid for {seconds:.0} s; no connection was lost");
+        }
+    }
+
     pub(super) fn all_as_declared(&self) -> bool {
         if self.json {
             println!("{}", json!({"kind": "end", "steps": self.steps, "not_as_declared": self.failed}));

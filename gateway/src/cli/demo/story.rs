@@ -215,6 +215,13 @@ async fn counts(world: &World, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Seconds until the SVID of the planner's gateway expires, as its metrics say.
+pub(super) async fn svid_seconds_left(world: &World) -> Option<f64> {
+    let told = client::get(world.metrics(), "/metrics").await.ok()?;
+    let text = String::from_utf8_lossy(&told.body);
+    text.lines().find_map(|line| line.strip_prefix("bellgate_svid_expiry_seconds ")?.parse().ok())
+}
+
 /// The first silver rows, read back from Parquet.
 async fn silver(world: &World, report: &mut Report) -> anyhow::Result<()> {
     report.heading("The first silver rows, read back from Parquet:");
