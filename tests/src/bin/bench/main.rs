@@ -20,6 +20,7 @@ mod proxies;
 mod report;
 mod rows;
 mod run;
+mod scrape;
 mod upstream;
 
 use std::process::ExitCode;

