@@ -78,7 +78,7 @@ impl Pending {
         let bytes = record.record.event.owned_bytes();
         self.room(Table::Quarantine, bytes)?;
         let label = record.label().unwrap_or(lake_label).to_owned();
-        self.count_new(Table::Quarantine, record.at(), &label, bytes, |rows| rows.push_quarantined(record));
+        self.count_new(Table::Quarantine, record.at(), &label, bytes, |rows| rows.push_quarantined(*record));
         Ok(())
     }
 

@@ -13,7 +13,7 @@ pub(super) fn order(row: &Quarantined) -> (Timestamp, Box<[u8]>) {
 }
 
 /// The columns; `None` without rows.
-pub(super) fn batch(rows: &[Box<Quarantined>], tenant: &Tenant) -> Result<Option<RecordBatch>, ArrowError> {
+pub(super) fn batch(rows: &[Quarantined], tenant: &Tenant) -> Result<Option<RecordBatch>, ArrowError> {
     if rows.is_empty() {
         return Ok(None);
     }

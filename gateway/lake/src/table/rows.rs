@@ -11,7 +11,7 @@ use super::{Entities, quarantine, silver};
 pub(crate) enum Rows {
     Silver(Vec<SilverRow>),
     Entities(Entities),
-    Quarantine(Vec<Box<Quarantined>>),
+    Quarantine(Vec<Quarantined>),
 }
 
 impl Rows {
@@ -34,7 +34,7 @@ impl Rows {
     }
 
     /// Adds a quarantined record. Says whether it did.
-    pub(crate) fn push_quarantined(&mut self, record: Box<Quarantined>) -> bool {
+    pub(crate) fn push_quarantined(&mut self, record: Quarantined) -> bool {
         match self {
             Self::Quarantine(rows) => rows.push(record),
             Self::Entities(_) | Self::Silver(_) => return false,
@@ -59,7 +59,7 @@ impl Rows {
             }
             Self::Entities(entities) => (entities.batch(tenant)?, entities.first_seen()),
             Self::Quarantine(rows) => {
-                rows.sort_by_cached_key(|row| quarantine::order(row));
+                rows.sort_by_cached_key(quarantine::order);
                 (quarantine::batch(rows, tenant)?, rows.first().map(|row| row.at()))
             }
         };

@@ -67,7 +67,7 @@ pub(crate) fn token(stream: u64, offset: u64) -> StreamEvent {
         offset,
         at: Timestamp(NEW_YEAR + offset),
         event_type: "message".into(),
-        event_id: (offset % 2 == 0).then(|| offset.to_string()),
+        event_id: offset.is_multiple_of(2).then(|| offset.to_string()),
         data_bytes: 10 + offset,
         label: "CONFIDENTIAL:clinical,genomics".into(),
     }
@@ -80,7 +80,7 @@ pub(crate) fn call(request: u64) -> CapabilityCallEvent {
         capability: "deidentify".into(),
         urn: "urn:bellgate:actionspace:solver:deidentify:v1".into(),
         digest: "00ff".into(),
-        outcome: if request % 2 == 0 { "ok".into() } else { "fuel-exhausted".into() },
+        outcome: if request.is_multiple_of(2) { "ok".into() } else { "fuel-exhausted".into() },
         input_bytes: 300,
         output_bytes: 250,
         duration_us: 900,

@@ -19,13 +19,15 @@ fn the_column_is_bit_identical_to_python() {
     let vectors: Vec<Value> = serde_json::from_str(&json).unwrap();
     assert!(vectors.len() >= 12);
     for vector in &vectors {
-        let name = match &vector["name_repeat"] {
-            Value::Null => text(vector, "name").to_owned(),
-            of => text(of, "char").repeat(usize::try_from(of["count"].as_u64().unwrap()).unwrap()),
-        };
+        let name = vector["name"].as_str().map_or_else(|| repeated(&vector["name_repeat"]), str::to_owned);
         let namespace = Uuid::parse_str(text(vector, "namespace")).unwrap();
         let uuids = column(namespace, &BinaryArray::from_iter_values([name.as_bytes()])).unwrap();
         let uuid = Uuid::from_slice(uuids.value(0)).unwrap();
         assert_eq!(uuid.to_string(), text(vector, "uuid5"), "{}", text(vector, "why"));
     }
+}
+
+/// A name of one character, many times.
+fn repeated(of: &Value) -> String {
+    text(of, "char").repeat(usize::try_from(of["count"].as_u64().unwrap()).unwrap())
 }
