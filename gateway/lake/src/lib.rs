@@ -8,7 +8,7 @@
 //! - Every event that the queue accepted before [`LakeHandle::flush`] or [`LakeHandle::close`] was called is in a file
 //!   when that returns without an error. Each one is a row of its table or a row of `quarantine`.
 //! - No reader ever sees a file that is not whole: a file is written outside of the tables, synced, renamed into its
-//!   folder, and the folder synced ([`mod@aside`]).
+//!   folder, and the folder synced (`aside.rs`).
 //! - The same rows give the same file, byte for byte and name for name, in whatever order they came: the name is made
 //!   from the content, so writing one batch twice leaves one file.
 //! - `entity_uuid` follows from the event alone (`bellgate_telemetry::entity`), never from the batch.
