@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    connection,
+    connection, descriptors,
     listener::{ListenError, Listening},
     modules::Modules,
     pool::Pool,
@@ -46,6 +46,7 @@ pub(crate) enum HostError {
 
 /// Runs until SIGTERM or SIGINT. Calls under way then end with their connection.
 pub(crate) fn run(settings: Settings) -> Result<(), HostError> {
+    descriptors::keep_from_workers()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(settings))
 }

@@ -32,6 +32,7 @@
 //! as built; wasmtime 43.
 
 mod connection;
+mod descriptors;
 mod host;
 mod listener;
 mod modules;

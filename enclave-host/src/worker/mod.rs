@@ -68,13 +68,21 @@ fn serve(mut stream: UnixStream) -> Result<(), WorkerError> {
         let Message::Invoke(call) = message else {
             return Err(FrameError::OutOfTurn(message.kind()).into());
         };
-        let served = catch_unwind(AssertUnwindSafe(|| serve_call(&mut stream, &mut compiled, &call)));
-        served.unwrap_or_else(|_panic| {
-            stream::write(&mut stream, Message::Fault(call.number, Cause::Aborted))?;
-            Err(WorkerError::Panicked)
-        })?;
+        contained(&mut stream, call.number, |stream| serve_call(stream, &mut compiled, &call))?;
     }
     Ok(())
+}
+
+/// Serves a call; a panic under it is answered and ends the worker.
+fn contained(
+    stream: &mut UnixStream,
+    number: u64,
+    serve: impl FnOnce(&mut UnixStream) -> Result<(), WorkerError>,
+) -> Result<(), WorkerError> {
+    catch_unwind(AssertUnwindSafe(|| serve(stream))).unwrap_or_else(|_panic| {
+        stream::write(stream, Message::Fault(number, Cause::Aborted))?;
+        Err(WorkerError::Panicked)
+    })
 }
 
 fn serve_call(stream: &mut UnixStream, compiled: &mut Compiled, call: &Invoke) -> Result<(), WorkerError> {
@@ -98,4 +106,28 @@ fn serve_call(stream: &mut UnixStream, compiled: &mut Compiled, call: &Invoke) -
         Err(cause) => Message::Fault(call.number, cause),
     };
     stream::write(stream, answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_under_a_call_is_answered_and_ends_the_worker() {
+        let (mut worker, mut host) = UnixStream::pair().unwrap();
+        let ended = contained(&mut worker, 7, |_| panic!("a bug of ours"));
+        assert!(matches!(ended, Err(WorkerError::Panicked)));
+        let answer = stream::next(&mut host).unwrap().unwrap();
+        assert_eq!(answer.into_answer(7), Ok(Err(Cause::Aborted)));
+    }
+
+    #[test]
+    fn a_worker_ends_when_the_host_hangs_up_or_talks_out_of_turn() {
+        let (worker, host) = UnixStream::pair().unwrap();
+        drop(host);
+        assert!(serve(worker).is_ok());
+        let (worker, mut host) = UnixStream::pair().unwrap();
+        stream::write(&mut host, Message::Prepared(1)).unwrap();
+        assert!(matches!(serve(worker), Err(WorkerError::Frame(FrameError::OutOfTurn(_)))));
+    }
 }

@@ -81,6 +81,14 @@ fn the_worker_has_its_walls() {
     let status = String::from_utf8(read("status")).unwrap();
     assert!(status.contains("NoNewPrivs:\t1"));
     assert_eq!(read("environ"), b"", "no environment");
+    let folder = std::fs::read_dir(format!("/proc/{}/fd", worker.as_raw_nonzero())).unwrap();
+    let open: Vec<_> = folder.map(|fd| std::fs::read_link(fd.unwrap().path()).unwrap()).collect();
+    // Its socket, nothing, the log; its socket again. Module images are memfds.
+    let names = open.iter().map(|at| at.to_string_lossy().into_owned());
+    let others: Vec<_> = names.filter(|name| !name.starts_with("/memfd:")).collect();
+    assert_eq!(others.len(), 4, "{others:?}");
+    assert_eq!(others[0], others[3], "{others:?}");
+    assert!(others[0].starts_with("socket:") && others[1] == "/dev/null", "{others:?}");
     let limits = String::from_utf8(read("limits")).unwrap();
     let row = |name: &str| {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
