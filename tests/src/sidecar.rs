@@ -67,6 +67,14 @@ impl<'a> Sidecar<'a> {
         self
     }
 
+    /// It calls `name`, which is outside the mesh at `address`; with `roots`, the file `roots.pem` is trusted beside the public ones.
+    #[must_use]
+    pub fn calls_outside(mut self, name: &str, address: SocketAddr, roots: bool) -> Self {
+        let settings = if roots { "h1, roots: roots.pem" } else { "h1" };
+        self.upstreams.push((name.to_owned(), address, settings));
+        self
+    }
+
     /// What `state.missing` says; `floor` otherwise.
     #[must_use]
     pub fn missing(mut self, missing: &'static str) -> Self {

@@ -229,7 +229,7 @@ async fn silver(world: &World, report: &mut Report) -> anyhow::Result<()> {
     let shown: [(Table, usize, &[&str]); 4] = [
         (Table::Events, 11, &["entity_uuid", "listener", "subject", "object", "mode", "verdict", "reason", "status", "label"]),
         (Table::Decisions, 11, &["entity_uuid", "object", "reasons", "current", "object_label", "cause_object", "cause_at"]),
-        (Table::StreamTokens, VITALS, &["entity_uuid", "offset", "event_type", "data_bytes", "label"]),
+        (Table::StreamTokens, VITALS, &["entity_uuid", "stream_offset", "event_type", "data_bytes", "label"]),
         (Table::CapabilityCalls, 3, &["entity_uuid", "capability", "outcome", "input_bytes", "output_bytes", "duration_us"]),
     ];
     for (table, least, columns) in shown {
@@ -245,7 +245,7 @@ async fn silver(world: &World, report: &mut Report) -> anyhow::Result<()> {
 fn telling(table: Table, rows: &[Value]) -> Vec<&Value> {
     let mut rows: Vec<&Value> = rows.iter().filter(|row| table != Table::Decisions || row["permit"] == false).collect();
     if table == Table::StreamTokens {
-        rows.sort_by_key(|row| row["offset"].as_u64());
+        rows.sort_by_key(|row| row["stream_offset"].as_u64());
     }
     rows
 }

@@ -1,0 +1,7 @@
+//! What stands around the gateway: the real Envoy, the web, and the first command of the README.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod demo;
+mod envoy;
+mod pki;
+mod web;
