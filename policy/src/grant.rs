@@ -1,6 +1,6 @@
 //! The access matrix: which rule lets which subject reach which object in which mode.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::Place;
@@ -18,9 +18,9 @@ pub(crate) struct Grant {
     pub(crate) rule: Arc<str>,
 }
 
-/// Rules by subject and object; the first in the order of the file stands for those that say the same.
+/// A row for each subject, its objects in it by number; of rules that say the same, the first in the order of the file stands.
 #[derive(Default)]
-pub(crate) struct Matrix(HashMap<(usize, usize), Rules>);
+pub(crate) struct Matrix(Vec<BTreeMap<usize, Rules>>);
 
 #[derive(Default)]
 struct Rules {
@@ -53,20 +53,24 @@ impl Rules {
 impl Matrix {
     /// Spreads grants, in the order of the file.
     pub(crate) fn of(grants: &[Grant]) -> Self {
-        let mut matrix = Self::default();
+        let mut rows: Vec<BTreeMap<usize, Rules>> = Vec::new();
         for grant in grants {
+            if rows.len() <= grant.subject.index {
+                rows.resize_with(grant.subject.index + 1, BTreeMap::new);
+            }
+            let Some(row) = rows.get_mut(grant.subject.index) else { continue };
             for object in &grant.objects {
-                let rules = matrix.0.entry((grant.subject.index, object.index)).or_default();
+                let rules = row.entry(object.index).or_default();
                 for (mode, _) in &grant.modes {
                     rules.slot(*mode).get_or_insert_with(|| Arc::clone(&grant.rule));
                 }
             }
         }
-        matrix
+        Self(rows)
     }
 
     /// The rule that grants this, where there is one.
     pub(crate) fn rule(&self, subject: &Subject, object: &Object, mode: Mode) -> Option<&Arc<str>> {
-        self.0.get(&(subject.index, object.index))?.of(mode)
+        self.0.get(subject.index)?.get(&object.index)?.of(mode)
     }
 }

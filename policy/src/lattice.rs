@@ -13,7 +13,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::document::closest;
-use crate::label::{LatticeId, SecurityLabel};
+use crate::label::{CategorySet, LatticeId, SecurityLabel};
 use crate::name::{Name, shortened};
 
 /// How many levels a lattice can have. People can't keep more apart; the systems this follows have at most 256.
@@ -166,17 +166,18 @@ impl Lattice {
             Some((level, categories)) => (level, Some(categories)),
             None => (text, None),
         };
-        let mut label = SecurityLabel::at_level(self.0.id, self.level_index(text, level)?);
+        let level = self.level_index(text, level)?;
+        let mut set = CategorySet::default();
         let mut before = None;
         for given in categories.into_iter().flat_map(|list| list.split(',')) {
             let category = self.category_index(text, given)?;
             in_order(before, category)?;
-            if !label.insert(category) {
+            if !set.insert(category) {
                 return Err(LabelError::DuplicateCategory(shortened(given)));
             }
             before = Some(category);
         }
-        Ok(label)
+        Ok(SecurityLabel::new(self.0.id, level, &set))
     }
 
     fn level_index(&self, text: &str, level: &str) -> Result<u8, LabelError> {
@@ -237,18 +238,18 @@ impl Lattice {
     /// The lowest label: the first level and no category. Every label of this lattice dominates it.
     #[must_use]
     pub fn bottom(&self) -> SecurityLabel {
-        SecurityLabel::at_level(self.0.id, 0)
+        SecurityLabel::new(self.0.id, 0, &CategorySet::default())
     }
 
     /// The highest label: the last level and all categories. It dominates every label of this lattice.
     #[must_use]
     pub fn top(&self) -> SecurityLabel {
         let last = self.0.levels.len().saturating_sub(1);
-        let mut top = SecurityLabel::at_level(self.0.id, u8::try_from(last).unwrap_or(u8::MAX));
+        let mut all = CategorySet::default();
         for category in 0..self.0.categories.len() {
-            top.insert(category);
+            all.insert(category);
         }
-        top
+        SecurityLabel::new(self.0.id, u8::try_from(last).unwrap_or(u8::MAX), &all)
     }
 
     /// The same label, by names, in another lattice; `None` where that one lacks a name of it, or where `label` is not of

@@ -35,10 +35,6 @@ pub struct Answer<'a> {
 /// Whether an answer may reach who asked.
 #[derive(Clone)]
 #[must_use]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "built once an answer and taken apart at once; a box would cost the refusal an allocation"
-)]
 pub enum Release {
     /// It may, and carries this label: the watermark of the reader rises by it before the first byte.
     Released {

@@ -7,6 +7,7 @@
 //! lower-casing or decoding is refused rather than repaired.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ const MAX_TRUST_DOMAIN_BYTES: usize = 255;
 const SCHEME: &str = "spiffe://";
 
 /// A SPIFFE ID in its one spelling. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SpiffeId {
     text: Arc<str>,
     /// Where the path begins: the byte after the trust domain.
@@ -151,6 +152,13 @@ fn check_path(id: &str, path: &str) -> Result<(), SpiffeIdError> {
         }
     }
     Ok(())
+}
+
+impl Hash for SpiffeId {
+    /// The text alone: where its path begins follows from it.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
 }
 
 impl fmt::Display for SpiffeId {
