@@ -125,10 +125,10 @@ fn a_start_function_can_not_grow_past_the_cap() {
 }
 
 #[test]
-fn ten_thousand_functions_compile() {
+fn many_functions_compile() {
     let host = Host::start(1, 4);
-    // The compiler itself is slow without optimisation, and what takes it longer than 10 s is refused.
-    let count = if cfg!(debug_assertions) { 1_000 } else { 10_000 };
+    // The compiler itself is slow without optimisation, and what takes it longer than 20 s is refused.
+    let count = if cfg!(debug_assertions) { 300 } else { 10_000 };
     let functions: String = (0..count).map(|number| format!("(func (result i32) (i32.const {number}))")).collect();
     let many = Guest::new(wat::parse_str(format!("(module {functions} (func (export \"run\")))")).unwrap());
     assert_eq!(host.call(&Call::new(&many, "run", "")), Err(Cause::OutputNotJson));
