@@ -1,5 +1,6 @@
 //! What can be seen only with config and policy side by side.
 
+use bellgate_enclave_protocol::{Entry, Limits};
 use bellgate_policy::document::Node;
 use bellgate_policy::{
     Asked, Diagnostic, Mode, Object, Policy, Question, Reason, Server, SpiffeId, Standing, Timestamp, Verdict, decide,
@@ -16,7 +17,7 @@ pub(super) fn compare(draft: &Draft<'_>, policy: &Policy, report: &mut Report) -
     if let (Some(node), Some(id)) = (draft.identity_node, me) {
         know_myself(node, id, draft, policy, &mut warnings);
     }
-    check_names(draft, policy, report);
+    check_capabilities(draft, policy, report);
     if draft.calls {
         reach_capabilities(draft, policy, me);
         reach_upstreams(draft, policy, me, &mut warnings);
@@ -42,14 +43,27 @@ fn know_myself(node: Node<'_>, id: &SpiffeId, draft: &Draft<'_>, policy: &Policy
     }
 }
 
-/// Names that the policy takes as text and the registry has to understand.
-fn check_names(draft: &Draft<'_>, policy: &Policy, report: &mut Report) {
+/// What the policy takes as it stands, and registry and enclave have to understand.
+fn check_capabilities(draft: &Draft<'_>, policy: &Policy, report: &mut Report) {
     let Some((_, file)) = &draft.policy else { return };
     for capability in policy.capabilities() {
         if let Err(error) = Urn::parse(&capability.urn) {
             report.add_of(file, format_args!("capability `{}`: {error}", capability.name));
         }
         if let Err(error) = Digest::parse(&capability.sha256) {
+            report.add_of(file, format_args!("capability `{}`: {error}", capability.name));
+        }
+        if let Err(error) = Entry::new(&capability.entry) {
+            report.add_of(file, format_args!("capability `{}`: {error}", capability.name));
+        }
+        let limits = &capability.limits;
+        if let Err(error) = Limits::new(
+            limits.memory_bytes,
+            limits.fuel,
+            limits.wall_ms,
+            limits.input_bytes,
+            limits.output_bytes,
+        ) {
             report.add_of(file, format_args!("capability `{}`: {error}", capability.name));
         }
     }
