@@ -29,6 +29,10 @@ pub(crate) fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Res
     for name in [XFCC, LABEL, DECLARE, REQUEST_ID].into_iter().chain(OVERRIDES) {
         request.remove_header(name);
     }
+    if ctx.body.is_some() {
+        // Whoever waited for it was answered when the body was read here.
+        request.remove_header("expect");
+    }
     request.insert_header(REQUEST_ID, &ctx.exchange.request_id)?;
     match admitted.facts.direction {
         Direction::Inbound => {
@@ -60,6 +64,11 @@ fn set_target(request: &mut RequestHeader, target: &str, route: &Route) -> Resul
     if let Some(host) = host {
         request.remove_header("host");
         request.insert_header(header::HOST, host)?;
+    } else if !request.headers.contains_key(header::HOST)
+        && let Some(authority) = request.uri.authority().map(|authority| authority.as_str().to_owned())
+    {
+        // HTTP/2 says it in `:authority`, which goes with the target that is replaced below.
+        request.insert_header(header::HOST, authority)?;
     }
     let uri = match host {
         Some(host) if route.is_h2() => {

@@ -6,7 +6,7 @@
 
 use bellgate_enclave_protocol::{Cause, ManifestConformanceError};
 use bellgate_manifest::Rejection;
-use bellgate_policy::{Denial, Policy};
+use bellgate_policy::{Denial, Policy, Reason};
 use serde_json::{Map, Value, json};
 
 use crate::authority::AuthorityError;
@@ -201,7 +201,7 @@ impl Refusal {
         put("request_id", json!(request_id));
         put("retry", json!(self.retry_can_help()));
         match self {
-            Self::Denied(denial) => put("decision", json!(denial.public_record(policy))),
+            Self::Denied(denial) => put("decision", public_decision(denial, policy)),
             Self::Manifest(rejection) => {
                 if let Value::Object(members) = rejection.to_problem() {
                     members.into_iter().for_each(|(key, value)| put(&key, value));
@@ -215,6 +215,19 @@ impl Refusal {
         }
         serde_json::to_vec(&Value::Object(problem)).unwrap_or_default()
     }
+}
+
+/// What of the decision its caller may see. Without a grant not even the names of object and mode: which route a path leads to
+/// would tell that there is one.
+fn public_decision(denial: &Denial, policy: &Policy) -> Value {
+    let mut record = json!(denial.public_record(policy));
+    if denial.first() <= Reason::NotGranted
+        && let Value::Object(members) = &mut record
+    {
+        members.remove("object");
+        members.remove("mode");
+    }
+    record
 }
 
 fn capability_status(cause: Cause) -> u16 {

@@ -1,15 +1,22 @@
 //! Answers that this gateway gives itself.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora_core::Result;
+use tokio::time::timeout;
 
 use crate::admission::Direction;
 use crate::context::Context;
 use crate::label_header::{LABEL, REQUEST_ID};
 use crate::refusal::{PROBLEM_JSON, Refusal};
+
+/// How long, and for how many bytes, a refused body is read on.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
 /// Answers with the problem of `refusal`; returns its status.
 ///
@@ -56,7 +63,8 @@ pub(crate) async fn send(
     if let Some(label) = label {
         head.insert_header(LABEL, label)?;
     }
-    if !session.as_mut().is_body_done() {
+    let unread = !session.as_mut().is_body_done();
+    if unread {
         // What is left of the body would be read as the next request.
         session.set_keepalive(None);
     }
@@ -65,7 +73,25 @@ pub(crate) async fn send(
     if !bodiless {
         session.write_response_body(Some(body), true).await?;
     }
+    if unread && session.req_header().version < http::Version::HTTP_2 {
+        linger(session).await;
+    }
     Ok(())
+}
+
+/// Reads on for a while and throws away what comes: closing with bytes unread resets the connection, and a client that is
+/// still sending would lose the answer with it (RFC 9112 section 9.6).
+async fn linger(session: &mut Session) {
+    let read = async {
+        let mut left = LINGER_BYTES;
+        while let Ok(Some(chunk)) = session.read_request_body().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _in_time = timeout(LINGER, read).await;
 }
 
 /// `OPTIONS *` asks the server itself, which is this gateway.
