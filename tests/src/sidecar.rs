@@ -217,10 +217,10 @@ impl Running {
             (told.status == 200).then_some(())
         })
         .await;
-        for address in [(self.ingress, "ingress:"), (self.egress, "egress:")] {
-            let text = std::fs::read_to_string(&self.config).unwrap();
-            if text.contains(&format!("\n{}", address.1)) {
-                until("a listener is open", || async { tokio::net::TcpStream::connect(address.0).await.ok() }).await;
+        let config = std::fs::read_to_string(&self.config).unwrap();
+        for (address, section) in [(self.ingress, "ingress"), (self.egress, "egress")] {
+            if config.contains(&format!("\n{section}: {{ listen: \"{address}\"")) {
+                until("a listener is open", || async { tokio::net::TcpStream::connect(address).await.ok() }).await;
             }
         }
     }

@@ -124,8 +124,8 @@ async fn what_is_no_valid_manifest_contacts_nobody() {
     let rows: [(&str, u16, &str); 9] = [
         ("{\"version\":\"1\",\"query\":7}", 422, "schema"),
         ("{\"version\":\"1\",\"query\":\"x\",\"secret-value\":\"hunter2\"}", 422, "schema"),
-        ("{\"version\":\"1\",\"version\":\"1\",\"query\":\"x\"}", 422, "duplicate-key"),
-        ("{\"version\":\"1\",\"query\":\"x\",\"qu\\u0065ry\":\"y\"}", 422, "duplicate-key"),
+        ("{\"version\":\"1\",\"version\":\"1\",\"query\":\"x\"}", 400, "duplicate-key"),
+        ("{\"version\":\"1\",\"query\":\"x\",\"qu\\u0065ry\":\"y\"}", 400, "duplicate-key"),
         ("{\"version\":\"9\",\"query\":\"x\"}", 422, "version-unknown"),
         ("{\"query\":\"x\"}", 422, "version-missing"),
         ("{\"version\":\"2\",\"query\":\"x\",\"limit\":18446744073709551616}", 422, "schema"),

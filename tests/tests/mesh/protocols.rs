@@ -251,7 +251,7 @@ async fn who_waits_for_100_continue_is_answered() {
             .await
             .unwrap();
         let first = client.answer().await.unwrap();
-        assert_eq!(first, "HTTP/1.1 100 Continue\r\n\r\n", "{path}");
+        assert!(first.starts_with("HTTP/1.1 100 Continue\r\n"), "{path}: {first}");
         client.send(body).await.unwrap();
         let answer = client.answer().await.unwrap();
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
