@@ -14,7 +14,7 @@
 //! Absent on purpose: a way to lower it. Resets are an operator's act and come with the admin
 //! listener; time, which only the caller knows; and anything about other subjects' labels.
 //!
-//! The file is one JSON object, written aside, synced and renamed (see [`state`]). Labels in it are
+//! The file is one JSON object, written aside, synced and renamed (see `state.rs`). Labels in it are
 //! names, never indices, so that it outlives an edit of the policy.
 
 mod state;
