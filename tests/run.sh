@@ -92,7 +92,7 @@ export RUSTDOCFLAGS
 
 step format cargo fmt --all --check
 step clippy cargo clippy --locked --workspace --all-targets -- -D warnings
-step docs cargo doc --locked --workspace --no-deps --document-private-items
+step docs cargo doc --locked --workspace --no-deps
 # The programs that the tests start as processes, with the features that all other steps use.
 step build cargo build --locked -p bellgate -p bellgate-enclave
 # `--show-output`, or what a passing test says of what it skipped would be lost.
