@@ -60,6 +60,6 @@ target=${CARGO_TARGET_DIR:-$root/target}
 case $target in /*) ;; *) target=$PWD/$target ;; esac
 CARGO_TARGET_DIR=$target
 export CARGO_TARGET_DIR
-[ -x "$target/debug/bellgate" ] || echo "Building Bellgate. The first time takes about 5 minutes on two cores, and downloads come on top."
+[ -x "$target/debug/bellgate" ] || echo "Building Bellgate. The first time takes some minutes (README.md says how many); cargo shows how far it is."
 (cd "$root" && cargo build --locked -p bellgate -p bellgate-enclave)
 exec "$target/debug/bellgate" demo "$@"
