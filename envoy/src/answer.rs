@@ -4,7 +4,7 @@
 //! Refusals are explicit HTTP answers, faults too: a gRPC error would pass where somebody turned `failure_mode_allow`
 //! on.
 
-use bellgate_policy::{Lattice, SecurityLabel};
+use bellgate_policy::{Lattice, SecurityLabel, Server};
 use envoy_types::pb::envoy::config::core::v3::header_value_option::HeaderAppendAction;
 use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
@@ -27,9 +27,18 @@ const PERMISSION_DENIED: i32 = 7;
 /// Lets the request pass: with its own label upwards, with the answer's label downwards.
 pub(crate) fn permitted(permitted: &Permitted, lattice: &Lattice, request_id: &str) -> CheckResponse {
     let headers = |label: &SecurityLabel| vec![set(LABEL, lattice.text(label)), set(REQUEST_ID, request_id.to_owned())];
+    let mut removed = REMOVED.map(str::to_owned).to_vec();
+    let upwards = match permitted.permit.object().server {
+        // Outside the mesh nobody is told our names and labels.
+        Server::Web(_) => {
+            removed.extend([LABEL, REQUEST_ID].map(str::to_owned));
+            Vec::new()
+        }
+        Server::Workload(_) | Server::Enclave => headers(permitted.permit.current()),
+    };
     let ok = OkHttpResponse {
-        headers: headers(permitted.permit.current()),
-        headers_to_remove: REMOVED.map(str::to_owned).to_vec(),
+        headers: upwards,
+        headers_to_remove: removed,
         response_headers_to_add: headers(&permitted.released),
         ..OkHttpResponse::default()
     };

@@ -83,7 +83,7 @@ impl Judge<'_> {
         if let Err(answer) = self.check_manifest(facts, target.as_ref()) {
             return Outcome::NonConforming { permit: Box::new(permit), answer };
         }
-        match self.make_durable(&asker, &permit, &released) {
+        match self.make_durable(facts, &asker, &permit, &released) {
             Ok(()) => Outcome::Permitted(Box::new(Permitted { permit, released })),
             Err(fault) => Outcome::Fault(fault),
         }
@@ -165,23 +165,25 @@ impl Judge<'_> {
         }
     }
 
-    fn make_durable(&self, asker: &Asker, permit: &Permit, released: &SecurityLabel) -> Result<(), Fault> {
-        let label = match &asker.reading {
-            Some(_) => released,
-            None if self.serves_multilevel() => return Ok(()),
-            None => permit.current(),
+    fn make_durable(&self, facts: &Facts, asker: &Asker, permit: &Permit, released: &SecurityLabel) -> Result<(), Fault> {
+        let label = match (&asker.reading, &permit.object().label) {
+            (Some(_), _) => released.clone(),
+            (None, _) if self.serves_multilevel() => return Ok(()),
+            // Each chunk that is yet to come is a delivery, labelled like the object.
+            (None, Some(object)) if matches!(facts.body, Body::Unseen) => permit.current().join(object),
+            (None, _) => permit.current().clone(),
         };
         let observation = Observation {
             request_id: self.request_id.to_owned(),
             object: permit.object().name.to_string(),
             at: self.now,
-            label: self.policy.lattice().text(label),
+            label: self.policy.lattice().text(&label),
         };
-        let reading = self.own.watermark.raise(label, observation).map_err(|error| {
+        let reading = self.own.watermark.raise(&label, observation).map_err(|error| {
             log::error!("request {}: the watermark was not raised: {error}", self.request_id);
             Fault::StateNotKept
         })?;
-        if self.policy.lattice().owns(&reading.label) && reading.label.dominates(label) {
+        if self.policy.lattice().owns(&reading.label) && reading.label.dominates(&label) {
             Ok(())
         } else {
             Err(Fault::Reloading)

@@ -91,7 +91,7 @@ fn whole(object: &Arc<Object>, request: &RequestShape<'_>, route: Option<&Route>
         object: Arc::clone(object),
         mode: mode_of(request, append),
         manifest: route.and_then(|route| route.manifest.clone()),
-        refusal: refusal_of(request, append),
+        refusal: refusal_of(request, append || route.is_some_and(|route| route.manifest.is_some())),
     }
 }
 
@@ -108,9 +108,10 @@ fn mode_of(request: &RequestShape<'_>, append: bool) -> Mode {
 }
 
 /// CONNECT opens a tunnel past every decision, TRACE sends headers back that the gateway added, and an upgrade is an
-/// answer that an append route does not give. The first two are refused however they are spelt.
-fn refusal_of(request: &RequestShape<'_>, append: bool) -> Option<Reason> {
+/// answer that an append route does not give, and bytes that a manifest's schema does not see. The first two are refused
+/// however they are spelt.
+fn refusal_of(request: &RequestShape<'_>, whole_body: bool) -> Option<Reason> {
     let tunnel = request.method.eq_ignore_ascii_case("CONNECT");
     let echo = request.method.eq_ignore_ascii_case("TRACE");
-    (tunnel || echo || (append && request.upgrade)).then_some(Reason::UnsupportedHere)
+    (tunnel || echo || (whole_body && request.upgrade)).then_some(Reason::UnsupportedHere)
 }

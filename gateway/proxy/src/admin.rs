@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bellgate_telemetry::Listener;
 use http::{Response, StatusCode, header};
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
@@ -64,6 +65,7 @@ impl Admin {
 
     fn status(&self) -> Value {
         let core = &self.core;
+        let open = |listener: Listener| core.metrics.exchanges_open.with_label_values(&[listener.as_str()]).get();
         json!({
             "ready": readiness(core).is_ok(),
             "why": readiness(core).err(),
@@ -71,7 +73,9 @@ impl Admin {
             "policy": core.snapshot.load().policy.digest(),
             "svid_expires": core.identity.svid().map(|svid| svid.not_after.to_string()),
             "bundle_generation": core.identity.bundles().generation(),
-            "exchanges_open": core.metrics.exchanges_open.get(),
+            "exchanges_open": {
+                "ingress": open(Listener::Ingress), "egress": open(Listener::Egress), "envoy": open(Listener::Envoy),
+            },
         })
     }
 }

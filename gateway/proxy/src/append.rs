@@ -15,7 +15,7 @@ use bellgate_spire::client_config;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use parking_lot::Mutex;
 use pingora::proxy::Session;
 use serde_json::json;
@@ -26,7 +26,7 @@ use tokio::time::{sleep, timeout};
 use crate::admission::{Destination, Direction, destination};
 use crate::connector::WebRoots;
 use crate::context::{Admitted, Context};
-use crate::core::{Core, LocalAddress};
+use crate::core::{Core, LocalAddress, Protocol};
 use crate::label_header::{DECLARE, LABEL, REQUEST_ID};
 use crate::refusal::Refusal;
 use crate::reply;
@@ -40,6 +40,10 @@ const HELD: Duration = Duration::from_secs(30);
 const AT_ONCE: usize = 8;
 /// Subjects whose places are counted; more than a sidecar has callers.
 const SUBJECTS: usize = 1024;
+/// Bytes that one caller's entries may hold together.
+const CALLER_BYTES: usize = 32 * 1024 * 1024;
+/// Bytes that all entries may hold together.
+const ALL_BYTES: usize = 256 * 1024 * 1024;
 
 struct Entry {
     request_id: String,
@@ -51,8 +55,24 @@ struct Entry {
 /// Accepts blind write-ups.
 pub struct AppendQueue {
     places: usize,
-    accepted: Mutex<HashMap<SpiffeId, VecDeque<Instant>>>,
+    accepted: Mutex<HashMap<SpiffeId, Places>>,
     queue: mpsc::UnboundedSender<Entry>,
+}
+
+/// What one caller holds.
+#[derive(Default)]
+struct Places {
+    entries: VecDeque<(Instant, usize)>,
+    bytes: usize,
+}
+
+impl Places {
+    /// Gives back what was held for its time.
+    fn expire(&mut self, now: Instant) {
+        while let Some((_, bytes)) = self.entries.pop_front_if(|(accepted, _)| now.duration_since(*accepted) >= HELD) {
+            self.bytes -= bytes;
+        }
+    }
 }
 
 /// Delivers what an [`AppendQueue`] accepted.
@@ -71,23 +91,23 @@ impl AppendQueue {
         (Self { places, accepted: Mutex::default(), queue: sender }, AppendWorker { queue: receiver, web })
     }
 
-    fn take_place(&self, caller: &SpiffeId, now: Instant) -> Result<(), Refusal> {
+    fn take_place(&self, caller: &SpiffeId, bytes: usize, now: Instant) -> Result<(), Refusal> {
         const FULL: Refusal = Refusal::Busy("your blind write-ups of the last 30 seconds fill their queue; try again later");
         let mut accepted = self.accepted.lock();
-        if !accepted.contains_key(caller) && accepted.len() >= SUBJECTS {
-            accepted.retain(|_, places| places.back().is_some_and(|last| now.duration_since(*last) < HELD));
-            if accepted.len() >= SUBJECTS {
-                return Err(FULL);
-            }
+        for places in accepted.values_mut() {
+            places.expire(now);
         }
-        let places = accepted.entry(caller.clone()).or_default();
-        while places.front().is_some_and(|first| now.duration_since(*first) >= HELD) {
-            places.pop_front();
-        }
-        if places.len() >= self.places {
+        accepted.retain(|_, places| !places.entries.is_empty());
+        let all: usize = accepted.values().map(|places| places.bytes).sum();
+        if accepted.len() >= SUBJECTS && !accepted.contains_key(caller) || all.saturating_add(bytes) > ALL_BYTES {
             return Err(FULL);
         }
-        places.push_back(now);
+        let places = accepted.entry(caller.clone()).or_default();
+        if places.entries.len() >= self.places || places.bytes.saturating_add(bytes) > CALLER_BYTES {
+            return Err(FULL);
+        }
+        places.entries.push_back((now, bytes));
+        places.bytes += bytes;
         Ok(())
     }
 }
@@ -104,16 +124,18 @@ pub(crate) async fn accept(core: &Core, session: &mut Session, ctx: &mut Context
         accepted: Instant::now(),
         admitted,
     };
-    ctx.exchange.request_bytes = ctx.body.as_ref().map_or(0, |body| body.len() as u64);
-    core.appends.take_place(entry.admitted.caller.id(), entry.accepted)?;
+    let bytes = ctx.body.as_ref().map_or(0, Bytes::len);
+    ctx.exchange.request_bytes = bytes as u64;
+    core.appends.take_place(entry.admitted.caller.id(), bytes, entry.accepted)?;
     let policy = Arc::clone(&ctx.snapshot.policy);
     let bottom = policy.lattice().text(&policy.lattice().bottom());
     core.appends.queue.send(entry).map_err(|_| Refusal::Internal)?;
     core.metrics.appends.with_label_values(&["accepted"]).inc();
     let request_id = ctx.exchange.request_id.clone();
-    reply::send(session, 202, None, &request_id, Some(&bottom), Bytes::new())
-        .await
-        .map_err(|_| Refusal::BodyUnreadable)?;
+    if let Err(error) = reply::send(session, 202, None, &request_id, Some(&bottom), Bytes::new()).await {
+        // It was taken all the same.
+        log::debug!("202 of request {request_id} not sent: {error}");
+    }
     Ok(Next::Answered)
 }
 
@@ -194,6 +216,7 @@ async fn deliver(core: &Core, web: &WebRoots, entry: Entry) -> Result<(), Delive
     let mut wait = Duration::from_millis(100);
     loop {
         match connect(core, web, &entry.admitted).await {
+            Ok(stream) if speaks_h2(core, &entry.admitted) => return send_h2(stream, entry.request).await,
             Ok(stream) => return send(stream, entry.request).await,
             Err(DeliveryError::Connect(error)) => {
                 log::debug!("blind write-up {}: {error}; trying again", entry.request_id);
@@ -235,20 +258,43 @@ async fn connect(core: &Core, web: &WebRoots, admitted: &Admitted) -> Result<Box
     Ok(Box::new(tokio_rustls::TlsConnector::from(settings).connect(server, tcp).await.map_err(io)?))
 }
 
+/// The local workload speaks what the config says; everything beyond is asked for HTTP/1.1.
+fn speaks_h2(core: &Core, admitted: &Admitted) -> bool {
+    admitted.facts.direction == Direction::Inbound
+        && core.workload.as_ref().is_some_and(|workload| workload.protocol == Protocol::H2)
+}
+
+async fn send_h2(stream: Box<dyn Duplex>, mut request: Request<Full<Bytes>>) -> Result<(), DeliveryError> {
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+        .await
+        .map_err(DeliveryError::Sent)?;
+    let driver = tokio::spawn(connection);
+    let authority = request.headers_mut().remove(header::HOST);
+    let authority = authority.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("localhost");
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    let uri = http::Uri::builder().scheme("http").authority(authority).path_and_query(target).build();
+    *request.uri_mut() = uri.map_err(|_| DeliveryError::NoDestination)?;
+    let outcome = discard(sender.send_request(request)).await;
+    driver.abort();
+    outcome
+}
+
+/// Reads an answer and throws it away: what comes back goes nowhere.
+async fn discard(
+    answer: impl Future<Output = hyper::Result<http::Response<hyper::body::Incoming>>>,
+) -> Result<(), DeliveryError> {
+    let mut body = answer.await.map_err(DeliveryError::Sent)?.into_body();
+    while let Some(frame) = body.frame().await {
+        drop(frame.map_err(DeliveryError::Sent)?);
+    }
+    Ok(())
+}
+
 async fn send(stream: Box<dyn Duplex>, request: Request<Full<Bytes>>) -> Result<(), DeliveryError> {
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(DeliveryError::Sent)?;
     let driver = tokio::spawn(connection);
-    let sent = async {
-        let answer = sender.send_request(request).await?;
-        // Read and thrown away: what comes back goes nowhere.
-        let mut body = answer.into_body();
-        while let Some(frame) = body.frame().await {
-            drop(frame?);
-        }
-        Ok(())
-    };
-    let outcome = sent.await.map_err(DeliveryError::Sent);
+    let outcome = discard(sender.send_request(request)).await;
     driver.abort();
     outcome
 }
@@ -266,13 +312,27 @@ mod tests {
         let (queue, _worker) = AppendQueue::new(3, Arc::default());
         let start = Instant::now();
         for _ in 0..3 {
-            assert!(queue.take_place(&id("planner"), start).is_ok());
+            assert!(queue.take_place(&id("planner"), 1, start).is_ok());
         }
-        assert!(matches!(queue.take_place(&id("planner"), start), Err(Refusal::Busy(_))));
-        assert!(queue.take_place(&id("other"), start).is_ok(), "another caller's places are its own");
+        assert!(matches!(queue.take_place(&id("planner"), 1, start), Err(Refusal::Busy(_))));
+        assert!(queue.take_place(&id("other"), 1, start).is_ok(), "another caller's places are its own");
         let almost = start + HELD - Duration::from_millis(1);
-        assert!(queue.take_place(&id("planner"), almost).is_err());
-        assert!(queue.take_place(&id("planner"), start + HELD).is_ok());
+        assert!(queue.take_place(&id("planner"), 1, almost).is_err());
+        assert!(queue.take_place(&id("planner"), 1, start + HELD).is_ok());
+    }
+
+    #[test]
+    fn bytes_are_bounded_for_each_caller_and_for_all() {
+        let (queue, _worker) = AppendQueue::new(100, Arc::default());
+        let start = Instant::now();
+        for (bytes, taken) in [(CALLER_BYTES - 1, true), (2, false), (1, true), (1, false), (0, true)] {
+            assert_eq!(queue.take_place(&id("planner"), bytes, start).is_ok(), taken, "{bytes}");
+        }
+        for number in 1..ALL_BYTES / CALLER_BYTES {
+            assert!(queue.take_place(&id(&format!("w{number}")), CALLER_BYTES, start).is_ok());
+        }
+        assert!(queue.take_place(&id("late"), 1, start).is_err(), "all are full together");
+        assert!(queue.take_place(&id("late"), 1, start + HELD).is_ok());
     }
 
     #[test]
@@ -280,10 +340,10 @@ mod tests {
         let (queue, _worker) = AppendQueue::new(1, Arc::default());
         let start = Instant::now();
         for number in 0..SUBJECTS {
-            assert!(queue.take_place(&id(&format!("w{number}")), start).is_ok());
+            assert!(queue.take_place(&id(&format!("w{number}")), 0, start).is_ok());
         }
-        assert!(queue.take_place(&id("one-more"), start).is_err());
-        assert!(queue.take_place(&id("one-more"), start + HELD).is_ok());
+        assert!(queue.take_place(&id("one-more"), 0, start).is_err());
+        assert!(queue.take_place(&id("one-more"), 0, start + HELD).is_ok());
         assert_eq!(queue.accepted.lock().len(), 1);
     }
 }

@@ -27,9 +27,6 @@ pub(crate) async fn read_whole(session: &mut Session, limit: usize) -> Result<By
     if length.is_some_and(|length| length > limit) {
         return Err(Refusal::BodyTooLarge(limit));
     }
-    if expects_continue(session) {
-        session.write_continue_response().await.map_err(|_| Refusal::BodyUnreadable)?;
-    }
     let mut body = BytesMut::with_capacity(length.unwrap_or(0));
     loop {
         if length.is_none_or(|length| length.saturating_sub(body.len()) <= REPLAY) {
@@ -44,8 +41,13 @@ pub(crate) async fn read_whole(session: &mut Session, limit: usize) -> Result<By
             return Err(Refusal::BodyNeedsLength(REPLAY));
         }
     }
-    if length.is_some_and(|length| length != body.len()) {
+    // Without an end there are trailers, which are no part of a manifest.
+    if length.is_some_and(|length| length != body.len()) || !session.as_mut().is_body_done() {
         return Err(Refusal::BodyUnreadable);
+    }
+    if !body.is_empty() && session.get_retry_buffer().is_none() {
+        // It came in one piece that is larger than what Pingora replays.
+        return Err(Refusal::BodyNeedsLength(REPLAY));
     }
     Ok(body.freeze())
 }
@@ -60,6 +62,16 @@ fn stated_length(session: &Session) -> Result<Option<usize>, Refusal> {
     let Some(value) = session.req_header().headers.get(header::CONTENT_LENGTH) else { return Ok(None) };
     let length = value.to_str().ok().and_then(|text| text.parse().ok());
     length.map(Some).ok_or(Refusal::BodyUnreadable)
+}
+
+/// Answers `Expect: 100-continue` (RFC 9110 section 10.1.1) here and takes it away, so that an
+/// upstream has nothing to answer: a 100 of its own would be an answer before the answer.
+pub(crate) async fn answer_expectation(session: &mut Session) -> Result<(), Refusal> {
+    if expects_continue(session) {
+        session.write_continue_response().await.map_err(|_| Refusal::BodyUnreadable)?;
+    }
+    session.req_header_mut().remove_header("expect");
+    Ok(())
 }
 
 fn expects_continue(session: &Session) -> bool {

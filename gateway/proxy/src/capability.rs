@@ -113,6 +113,7 @@ pub(crate) async fn execute(core: &Core, session: &mut Session, ctx: &mut Contex
         &mut ctx.exchange,
     )?;
     let label = policy.lattice().text(&released.label);
+    ctx.released = Some(released);
     let output = outcome?;
     ctx.exchange.response_bytes = output.len() as u64;
     let request_id = ctx.exchange.request_id.clone();

@@ -77,9 +77,10 @@ impl Context {
         }
     }
 
-    /// Takes a place among the open exchanges; false where there is none.
+    /// Takes a place among the open exchanges of the listener; false where there is none. Each
+    /// listener has its own, so that peers cannot take those of the local workload.
     pub(crate) fn open(&mut self, core: &Core) -> bool {
-        let open = &core.metrics.exchanges_open;
+        let open = core.metrics.exchanges_open.with_label_values(&[self.exchange.listener.as_str()]);
         open.inc();
         self.place = Some(Place(open.clone()));
         usize::try_from(open.get()).is_ok_and(|count| count <= core.limits.max_exchanges)

@@ -51,6 +51,31 @@ impl Gateway {
     }
 }
 
+/// Informational, and no change of protocol: more is to come.
+fn is_interim(answer: &ResponseHeader) -> bool {
+    answer.status.is_informational() && answer.status != http::StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// The head that was sent, our own 100 aside, which Pingora keeps in the same place.
+fn final_head(session: &Session) -> Option<&ResponseHeader> {
+    session.response_written().filter(|answer| !is_interim(answer))
+}
+
+/// Pingora's defaults let a reader stall and an idle connection live for ever.
+fn bound_connection(session: &mut Session, patience: Duration) {
+    session.set_write_timeout(Some(patience));
+    session.set_total_drain_timeout(Some(DRAIN));
+    // 0 stands for no limit. None, no keep-alive at all, is left as it is.
+    if session.get_keepalive() == Some(0) {
+        session.set_keepalive(Some(IDLE_SECONDS));
+    }
+}
+
+/// What is left of a refused body is read this long.
+const DRAIN: Duration = Duration::from_secs(5);
+/// A connection without a request is closed after this.
+const IDLE_SECONDS: u64 = 60;
+
 /// The type of errors that stand for a [`Refusal`] kept in the context.
 const REFUSED: ErrorType = ErrorType::Custom("refused");
 
@@ -72,7 +97,11 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<()> {
         session.set_ignore_info_resp(true);
+        bound_connection(session, self.core.limits.answer_timeout);
         ctx.exchange.method = session.req_header().method.to_string();
+        if session.req_header().version < http::Version::HTTP_11 {
+            return Err(refused(ctx, Refusal::HttpVersion));
+        }
         if ctx.open(&self.core) { Ok(()) } else { Err(refused(ctx, Refusal::Busy("too many exchanges are open; try again later"))) }
     }
 
@@ -123,6 +152,10 @@ impl ProxyHttp for Gateway {
         end: bool,
         ctx: &mut Context,
     ) -> Result<()> {
+        if body.is_none() && !end {
+            // Trailers on a request: Pingora would ask for the end of the body again and again.
+            return Err(refused(ctx, Refusal::BodyUnreadable));
+        }
         if let Some(whole) = &ctx.body {
             // What is replayed is the tail that Pingora kept; what was validated is the whole.
             *body = Some(if end { whole.clone() } else { Bytes::new() });
@@ -137,9 +170,14 @@ impl ProxyHttp for Gateway {
     }
 
     async fn response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
-        if answer.status.is_informational() && answer.status != http::StatusCode::SWITCHING_PROTOCOLS {
-            // Not released: `early_request_filter` told Pingora to drop these.
+        if is_interim(answer) {
+            // Never released: `early_request_filter` told Pingora to drop these, and `Expect` was answered and
+            // taken away before. Should one pass all the same, it says nothing.
+            headers::empty(answer);
             return Ok(());
+        }
+        if let Err(refusal) = vigil::answer_head(&self.core, ctx) {
+            return Err(refused(ctx, refusal));
         }
         let Some(admitted) = ctx.admitted.as_ref() else { return Err(refused(ctx, Refusal::Internal)) };
         let policy = &ctx.snapshot.policy;
@@ -189,16 +227,18 @@ impl ProxyHttp for Gateway {
         trailers: &mut http::HeaderMap,
         ctx: &mut Context,
     ) -> Result<Option<Bytes>> {
-        if let Err(refusal) = vigil::answer_chunk(&self.core, ctx) {
-            return Err(refused(ctx, refusal));
-        }
         headers::strip_labels(trailers);
+        if let Err(refusal) = vigil::answer_chunk(&self.core, ctx) {
+            // Pingora passes trailers on whatever this filter says, so there must be none.
+            ctx.exchange.refuse(&self.core, &refusal);
+            trailers.clear();
+        }
         Ok(None)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
         let refusal = ctx.refusal.take().unwrap_or_else(|| upstream::fault(error, &ctx.exchange.request_id));
-        if session.response_written().is_some() {
+        if final_head(session).is_some() {
             // The head is gone: all that can be done is to end it, as the protocol ends things.
             ctx.exchange.refuse(&self.core, &refusal);
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
@@ -212,7 +252,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
-        let status = session.response_written().map_or(0, |answer| answer.status.as_u16());
+        let status = final_head(session).map_or(0, |answer| answer.status.as_u16());
         let policy = Arc::clone(&ctx.snapshot.policy);
         ctx.exchange.finish(&self.core, &policy, status);
     }

@@ -29,10 +29,6 @@ pub(crate) fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Res
     for name in [XFCC, LABEL, DECLARE, REQUEST_ID].into_iter().chain(OVERRIDES) {
         request.remove_header(name);
     }
-    if ctx.body.is_some() {
-        // Whoever waited for it was answered when the body was read here.
-        request.remove_header("expect");
-    }
     request.insert_header(REQUEST_ID, &ctx.exchange.request_id)?;
     match admitted.facts.direction {
         Direction::Inbound => {
@@ -117,6 +113,14 @@ pub(crate) fn prepare_answer(answer: &mut ResponseHeader, request_id: &str, labe
     answer.insert_header(LABEL, label)?;
     answer.insert_header(REQUEST_ID, request_id)?;
     Ok(())
+}
+
+/// Takes every header out.
+pub(crate) fn empty(answer: &mut ResponseHeader) {
+    let names: Vec<header::HeaderName> = answer.headers.keys().cloned().collect();
+    for name in names {
+        answer.remove_header(&name);
+    }
 }
 
 /// Labels in trailers come after the bytes that they would label.

@@ -1,7 +1,7 @@
 //! What Prometheus sees: counts under small enums. No identities, no labels, no data.
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// From 50 µs to about 26 s, each bucket twice the one before.
@@ -19,8 +19,8 @@ pub struct Metrics {
     pub exchanges: IntCounterVec,
     /// Seconds from the request's head to its last byte, by listener.
     pub exchange_seconds: HistogramVec,
-    /// Exchanges that are open now.
-    pub exchanges_open: IntGauge,
+    /// Exchanges that are open now, by listener.
+    pub exchanges_open: IntGaugeVec,
     /// Refusals that are not decisions, by code.
     pub refusals: IntCounterVec,
     /// Manifests by outcome.
@@ -83,6 +83,9 @@ impl Metrics {
                 .buckets(latency_buckets()),
         )?;
         registry.register(Box::new(capability_seconds.clone()))?;
+        let exchanges_open =
+            IntGaugeVec::new(Opts::new("bellgate_exchanges_open", "Exchanges that are open now."), &["listener"])?;
+        registry.register(Box::new(exchanges_open.clone()))?;
         let svid_expiry = Gauge::new("bellgate_svid_expiry_seconds", "Time until this gateway's SVID expires.")?;
         registry.register(Box::new(svid_expiry.clone()))?;
         Ok(Self {
@@ -93,7 +96,7 @@ impl Metrics {
             )?,
             exchanges: counters("bellgate_exchanges_total", "Finished exchanges.", &["listener", "status"])?,
             exchange_seconds,
-            exchanges_open: gauge("bellgate_exchanges_open", "Exchanges that are open now.")?,
+            exchanges_open,
             refusals: counters("bellgate_refusals_total", "Requests refused, by problem type.", &["listener", "problem"])?,
             manifests: counters("bellgate_manifests_total", "Bodies checked against a schema.", &["outcome"])?,
             capability_calls: counters("bellgate_capability_calls_total", "Capability calls.", &["outcome"])?,

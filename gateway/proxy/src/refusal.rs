@@ -38,6 +38,8 @@ pub enum Refusal {
     Untrusted(&'static str),
     /// CONNECT, TRACE.
     Method,
+    /// HTTP/1.0: an answer that is ended would look whole.
+    HttpVersion,
     /// A body with a content coding where it has to be read.
     ContentCoding,
     /// A body larger than the limit, which is given in bytes.
@@ -76,6 +78,7 @@ impl Refusal {
             Self::Module(_) => 502,
             Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable => 400,
             Self::Method => 405,
+            Self::HttpVersion => 505,
             Self::ContentCoding => 415,
             Self::BodyTooLarge(_) | Self::BodyNeedsLength(_) => 413,
             Self::NotReady | Self::NotConfigured(_) | Self::Busy(_) | Self::StateNotKept => 503,
@@ -98,6 +101,7 @@ impl Refusal {
             Self::Xfcc(_) => "bad-xfcc",
             Self::Untrusted(_) => "untrusted-peer",
             Self::Method => "method",
+            Self::HttpVersion => "http-version",
             Self::ContentCoding => "content-coding",
             Self::BodyTooLarge(_) => "body-too-large",
             Self::BodyNeedsLength(_) => "body-needs-length",
@@ -133,6 +137,7 @@ impl Refusal {
             | Self::Xfcc(_)
             | Self::Untrusted(_)
             | Self::Method
+            | Self::HttpVersion
             | Self::ContentCoding
             | Self::BodyTooLarge(_)
             | Self::BodyNeedsLength(_)
@@ -149,6 +154,7 @@ impl Refusal {
             Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable => "Request refused as ambiguous or incomplete",
             Self::Xfcc(_) | Self::Untrusted(_) => "Caller not identified",
             Self::Method => "Method refused",
+            Self::HttpVersion => "HTTP version refused",
             Self::ContentCoding => "Content coding refused",
             Self::BodyTooLarge(_) | Self::BodyNeedsLength(_) => "Body too large",
             Self::Module(_) => "Capability not available",
@@ -171,6 +177,7 @@ impl Refusal {
             Self::Xfcc(error) => error.to_string(),
             Self::Untrusted(why) | Self::NotConfigured(why) | Self::Busy(why) | Self::Upstream(why) => (*why).to_owned(),
             Self::Method => "this method is not passed; CONNECT and TRACE would reach around the gateway's checks".into(),
+            Self::HttpVersion => "HTTP/1.0 cannot tell an answer that was ended from a whole one; use HTTP/1.1 or HTTP/2".into(),
             Self::ContentCoding => {
                 "the route's body is checked, so it must be sent as it is; leave `Content-Encoding` out".into()
             }

@@ -68,12 +68,13 @@ pub(crate) async fn send(
         // What is left of the body would be read as the next request.
         session.set_keepalive(None);
     }
-    let bodiless = body.is_empty() || session.req_header().method == http::Method::HEAD;
-    session.write_response_header(Box::new(head), bodiless).await?;
-    if !bodiless {
-        session.write_response_body(Some(body), true).await?;
-    }
-    if unread && session.req_header().version < http::Version::HTTP_2 {
+    let bodiless = session.req_header().method == http::Method::HEAD;
+    session.write_response_header(Box::new(head), false).await?;
+    // Even an empty one: on HTTP/2 only the body ends a stream.
+    session.write_response_body(Some(if bodiless { Bytes::new() } else { body }), true).await?;
+    // Who waits for a 100 sends nothing more.
+    let waits = session.req_header().headers.contains_key(header::EXPECT);
+    if unread && !waits && session.req_header().version < http::Version::HTTP_2 {
         linger(session).await;
     }
     Ok(())

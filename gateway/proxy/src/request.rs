@@ -6,12 +6,14 @@ use bellgate_policy::{Mode, Policy, Verdict};
 use bellgate_telemetry::Point;
 use http::header;
 use pingora::proxy::Session;
+use tokio::time::timeout;
 
 use crate::admission::{Direction, Matter, RequestFacts, ask, matter};
 use crate::answer;
 use crate::caller::{Caller, identify};
 use crate::context::{Admitted, Context};
 use crate::core::{Core, Own};
+use crate::exchange::Exchange;
 use crate::label_header::{self, Stated};
 use crate::refusal::Refusal;
 use crate::{append, authority, body, capability, reply, target_path};
@@ -48,8 +50,11 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
         ctx.exchange.decided(core, &policy, Point::Request, &Verdict::Denial(denial.clone()));
         return Err(Refusal::Denied(Box::new(denial)));
     }
+    body::answer_expectation(session).await?;
     if let Some(limit) = body_limit(core, &matter) {
-        let whole = body::read_whole(session, limit).await?;
+        let whole = timeout(core.limits.answer_timeout, body::read_whole(session, limit))
+            .await
+            .map_err(|_| Refusal::BodyUnreadable)??;
         if let Some(kind) = &matter.manifest {
             validate(core, ctx, kind.as_ref(), &whole)?;
         }
@@ -75,7 +80,7 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
         facts,
     };
     let streams = ctx.body.is_none() && (admitted.facts.has_body || admitted.facts.upgrade);
-    deliver(core, &policy, &admitted, streams, ctx)?;
+    deliver(core, &policy, &admitted, streams, &ctx.exchange)?;
     match mode {
         Mode::Execute => capability::execute(core, session, ctx, admitted).await,
         Mode::Append => append::accept(core, session, ctx, admitted).await,
@@ -151,7 +156,13 @@ fn validate(core: &Core, ctx: &Context, kind: &str, body: &[u8]) -> Result<(), R
 /// That the workload's clearance dominates what it is sent needs no check here: the star property
 /// has shown object >= request, and a policy in which a workload's clearance does not dominate an
 /// object that it serves does not load.
-fn deliver(core: &Core, policy: &Policy, admitted: &Admitted, streams: bool, ctx: &mut Context) -> Result<(), Refusal> {
+pub(crate) fn deliver(
+    core: &Core,
+    policy: &Policy,
+    admitted: &Admitted,
+    streams: bool,
+    exchange: &Exchange,
+) -> Result<(), Refusal> {
     let Some(subject) = policy.subject(&admitted.own.id) else {
         return Err(Refusal::NotConfigured("the policy does not name this gateway's own workload"));
     };
@@ -164,7 +175,7 @@ fn deliver(core: &Core, policy: &Policy, admitted: &Admitted, streams: bool, ctx
         _ => permit.current().clone(),
     };
     let from = format!("delivery from {}", admitted.caller.id().as_str());
-    answer::raise(core, &admitted.own.watermark, &label, policy.lattice().text(&label), &from, &ctx.exchange)
+    answer::raise(core, &admitted.own.watermark, &label, policy.lattice().text(&label), &from, exchange)
 }
 
 fn is_grpc(session: &Session) -> bool {
@@ -173,6 +184,8 @@ fn is_grpc(session: &Session) -> bool {
         .headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.starts_with("application/grpc"))
+        .and_then(|value| value.strip_prefix("application/grpc"))
+        // Not `application/grpc-web`, which is made for HTTP/1.1.
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';', ' ']))
 }
 

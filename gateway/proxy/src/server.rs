@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bellgate_spire::{ClientVerifier, SvidResolver};
 use bellgate_telemetry::Listener;
@@ -22,6 +23,9 @@ use crate::connector::{UpstreamConnector, WebRoots};
 use crate::core::Core;
 use crate::gateway::Gateway;
 use crate::observe::Observe;
+
+/// An HTTP/2 connection without a stream is closed after this.
+const H2_IDLE: Duration = Duration::from_secs(60);
 
 /// Where a sidecar listens.
 #[derive(Debug, Clone, Default)]
@@ -126,6 +130,8 @@ fn proxy(
 ) -> Service<HttpProxy<Gateway, UpstreamConnector>> {
     let mut options = HttpServerOptions::default();
     options.h2c = listener != Listener::Ingress;
+    // HTTP/1.1's own is set with each request.
+    options.h2_idle_timeout = Some(H2_IDLE);
     ProxyServiceBuilder::new(&server.configuration, Gateway::new(Arc::clone(core), listener))
         .name(listener.as_str())
         .server_options(options)

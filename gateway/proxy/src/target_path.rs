@@ -3,7 +3,8 @@
 //! RFC 3986 section 6.2.2: percent-encodings of unreserved characters are decoded, the hex digits
 //! of the others put in upper case, dot segments removed. What two servers could read in two ways
 //! after that is refused rather than guessed: an encoded slash, a backslash, a NUL or control
-//! byte, an empty segment, a dot segment that survives (behind a `;`, or encoded twice).
+//! byte, an empty segment, a `;` (RFC 3986 section 3.3 lets servers cut parameters off there), and
+//! what is encoded twice.
 
 use std::fmt::Write as _;
 
@@ -28,9 +29,12 @@ pub enum PathError {
     /// `//`.
     #[error("the path has an empty segment, which servers read in different ways")]
     EmptySegment,
-    /// `/%252e%252e/`, `/..;x/`.
-    #[error("the path has a dot segment behind a second encoding or a parameter")]
-    DotSegment,
+    /// `%25` and two hex digits: encoded twice.
+    #[error("the path has an encoding that is encoded again, which some servers decode twice")]
+    EncodedTwice,
+    /// `;`.
+    #[error("the path has a `;`, where some servers cut it off; encode it as %3B")]
+    Parameter,
 }
 
 /// The normal form of `path` (no query).
@@ -59,7 +63,8 @@ pub fn normalise(path: &str) -> Result<String, PathError> {
                     kept.push(String::new());
                 }
             }
-            _ if hides_a_dot_segment(&segment) => return Err(PathError::DotSegment),
+            _ if segment.contains(';') => return Err(PathError::Parameter),
+            _ if is_encoded_twice(&segment) => return Err(PathError::EncodedTwice),
             _ => kept.push(segment),
         }
     }
@@ -89,16 +94,13 @@ fn decode_unreserved(segment: &str) -> Result<String, PathError> {
     Ok(out)
 }
 
-fn hides_a_dot_segment(segment: &str) -> bool {
-    let before_parameter = segment.split(';').next().unwrap_or_default();
-    let once_more = before_parameter.replace("%25", "%").to_ascii_lowercase().replace("%2e", ".");
-    let once_more = once_more.split("%3b").next().unwrap_or_default();
-    matches!(once_more, "." | "..") || (segment.contains("%25") && double_encoded_separator(segment))
-}
-
-fn double_encoded_separator(segment: &str) -> bool {
-    let lower = segment.to_ascii_lowercase();
-    ["%252f", "%255c", "%2500"].iter().any(|pattern| lower.contains(pattern))
+/// `%25` before two hex digits: a server that decodes twice would see another path.
+fn is_encoded_twice(segment: &str) -> bool {
+    segment.match_indices("%25").any(|(at, found)| {
+        let rest = segment.get(at + found.len()..).unwrap_or_default();
+        let mut digits = rest.bytes();
+        digits.next().and_then(hex).is_some() && digits.next().and_then(hex).is_some()
+    })
 }
 
 fn hex(byte: u8) -> Option<u8> {
@@ -133,11 +135,13 @@ mod tests {
             ("/../../b", "/b"),
             ("/a/..", "/"),
             ("/a/.", "/a/"),
-            ("/a;v=1/b", "/a;v=1/b"),
+            ("/a%3bv=1/b", "/a%3Bv=1/b"),
+            ("/100%25", "/100%25"),
+            ("/100%25/x", "/100%25/x"),
+            ("/a%25zz", "/a%25zz"),
             ("/caf%c3%a9", "/caf%C3%A9"),
             ("/café", "/caf%C3%A9"),
             ("/...", "/..."),
-            ("/100%25", "/100%25"),
         ] {
             assert_eq!(normalise(given).as_deref(), Ok(expected), "{given}");
         }
@@ -160,11 +164,13 @@ mod tests {
             ("/%zz", PathError::BadEncoding),
             ("//a", PathError::EmptySegment),
             ("/a//b", PathError::EmptySegment),
-            ("/a/..;/b", PathError::DotSegment),
-            ("/a/.;x=1/b", PathError::DotSegment),
-            ("/a/%252e%252e/b", PathError::DotSegment),
-            ("/a/%252e./b", PathError::DotSegment),
-            ("/a%252fb", PathError::DotSegment),
+            ("/a/..;/b", PathError::Parameter),
+            ("/a/.;x=1/b", PathError::Parameter),
+            ("/a;v=1/b", PathError::Parameter),
+            ("/a/%252e%252e/b", PathError::EncodedTwice),
+            ("/a/%252e./b", PathError::EncodedTwice),
+            ("/a%252fb", PathError::EncodedTwice),
+            ("/rec%256Frds", PathError::EncodedTwice),
         ] {
             assert_eq!(normalise(given), Err(expected), "{given}");
         }

@@ -69,6 +69,8 @@ pub(crate) async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> R
     if admitted.facts.direction == Direction::Inbound {
         let (peer, h2) = local(core, admitted.grpc, upgrade)?;
         ctx.route = Some(Route::Local { h2 });
+        // Whether the workload listens is the workload's doing, and so an answer.
+        ctx.contacted = true;
         return Ok(Box::new(peer));
     }
     let (name, sni, host) = match destination(&admitted.permit) {

@@ -7,13 +7,15 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Denial, Reason, Verdict};
+use bellgate_policy::{Reason, Verdict};
 use bellgate_telemetry::Point;
 
 use crate::admission::{Direction, ask, matter};
-use crate::context::Context;
+use crate::context::{Admitted, Context};
 use crate::core::Core;
 use crate::refusal::Refusal;
+use crate::request;
+use crate::snapshot::Snapshot;
 
 /// A chunk of a request's body, or of an upgraded connection, on its way up.
 ///
@@ -21,9 +23,12 @@ use crate::refusal::Refusal;
 ///
 /// [`Refusal::FlowEnded`] when the flow would not be permitted any more.
 pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
-    decide_anew(core, ctx).map_err(|_| {
-        core.metrics.flows_ended.inc();
-        Refusal::FlowEnded
+    decide_anew(core, ctx).map_err(|refusal| match refusal {
+        Refusal::Denied(_) => {
+            core.metrics.flows_ended.inc();
+            Refusal::FlowEnded
+        }
+        other => other,
     })
 }
 
@@ -34,10 +39,10 @@ pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
 ///
 /// [`Refusal::Denied`] when the request would not be permitted any more.
 pub(crate) fn a_try(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
-    decide_anew(core, ctx).map_err(Refusal::Denied)
+    decide_anew(core, ctx)
 }
 
-fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Box<Denial>> {
+fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
     // Without an admitted request there is no upstream and so no chunk.
     let Some(admitted) = &mut ctx.admitted else { return Ok(()) };
     let reading = admitted.own.watermark.reading();
@@ -59,13 +64,47 @@ fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Box<Denial>> {
     match verdict {
         Verdict::Permit(permit) => {
             admitted.permit = permit;
+            if replaced {
+                // Each chunk is a delivery, labelled as the object is labelled now.
+                request::deliver(core, policy, admitted, true, &ctx.exchange)?;
+            }
             ctx.snapshot = snapshot;
             Ok(())
         }
         Verdict::Denial(denial) => {
             ctx.exchange.report(core, policy, Point::Stream, denial.decision(), denial.reasons());
-            Err(Box::new(denial))
+            Err(Refusal::Denied(Box::new(denial)))
         }
+    }
+}
+
+/// The head of an answer, which may come long after its request was decided.
+///
+/// # Errors
+///
+/// [`Refusal::FlowEnded`] when a new policy takes the reader's right to it away.
+pub(crate) fn answer_head(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+    let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
+    let snapshot = core.snapshot.load_full();
+    if Arc::ptr_eq(&snapshot, &ctx.snapshot) {
+        return Ok(());
+    }
+    if !may_still_read(core, &snapshot, admitted) {
+        core.metrics.flows_ended.inc();
+        return Err(Refusal::FlowEnded);
+    }
+    ctx.snapshot = snapshot;
+    Ok(())
+}
+
+/// Whether the request behind an answer would still be granted. That its sender has read more since
+/// is no reason to end what comes back: the request has long been written.
+fn may_still_read(core: &Core, snapshot: &Snapshot, admitted: &Admitted) -> bool {
+    let matter = matter(&snapshot.policy, &admitted.own.id, &admitted.facts);
+    let reading = admitted.own.watermark.reading();
+    match ask(&snapshot.policy, &admitted.caller, &matter, &admitted.facts.label, &reading, core.now()) {
+        Verdict::Permit(_) => true,
+        Verdict::Denial(denial) => denial.reasons().iter().all(|reason| *reason == Reason::NoWriteDown),
     }
 }
 
@@ -90,12 +129,9 @@ pub(crate) fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
         }
     }
     if replaced && !ended {
-        let matter = matter(&snapshot.policy, &admitted.own.id, &admitted.facts);
-        let reading = admitted.own.watermark.reading();
-        let verdict = ask(&snapshot.policy, &admitted.caller, &matter, &admitted.facts.label, &reading, core.now());
-        // The request has long been written; that its sender has read more since is no reason to
-        // end what comes back.
-        ended = matches!(&verdict, Verdict::Denial(denial) if denial.reasons().iter().any(|reason| *reason != Reason::NoWriteDown));
+        let reader = snapshot.policy.subject(admitted.caller.id());
+        ended = !may_still_read(core, &snapshot, admitted)
+            || !reader.is_some_and(|reader| reader.clearance.dominates(&released.label));
         ctx.snapshot = Arc::clone(&snapshot);
     }
     if ended {

@@ -34,7 +34,11 @@ fn context(core: &Arc<Core>) -> Context {
             Some(Own { id: own.id.clone(), watermark: Arc::clone(&own.watermark) })
         }),
         manifest: Arc::new(move |policy, kind, body, request_id| {
-            match manifest.snapshot.load().schemas.validate(kind.as_ref(), body) {
+            let snapshot = manifest.snapshot.load();
+            if snapshot.policy.digest() != policy.digest() {
+                return Err(rendered(&Refusal::Busy("the policy is being replaced; try again"), policy, request_id));
+            }
+            match snapshot.schemas.validate(kind.as_ref(), body) {
                 Ok(_manifest) => Ok(()),
                 Err(rejection) => Err(rendered(&Refusal::Manifest(Box::new(rejection)), policy, request_id)),
             }

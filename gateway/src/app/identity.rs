@@ -33,7 +33,7 @@ pub(crate) async fn follow(core: Arc<Core>, config: Config, stopped: watch::Rece
 }
 
 /// Opens the watermark of the workload whose SVID this is; refuses to speak for another one.
-fn become_gateway(core: &Core, config: &Config) {
+pub(crate) fn become_gateway(core: &Core, config: &Config) {
     let Some(svid) = core.identity.svid() else { return };
     if let Some(expected) = config.identity.id.as_ref().filter(|expected| **expected != svid.id) {
         log::error!("the Workload API gave `{}`, and `identity.id` says `{}`", svid.id.as_str(), expected.as_str());

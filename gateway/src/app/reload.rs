@@ -10,6 +10,7 @@ use bellgate_proxy::core::Core;
 use bellgate_proxy::snapshot::Snapshot;
 use parking_lot::Mutex;
 
+use super::identity;
 use crate::config::{self, Config};
 
 /// What `POST /v1/reload` does.
@@ -39,5 +40,7 @@ fn reload(core: &Core, config: &Config) -> Result<String, String> {
     let digest = loaded.policy.digest().to_owned();
     core.snapshot.store(Arc::new(Snapshot { policy: loaded.policy, schemas: loaded.schemas }));
     log::info!("policy {digest} in force");
+    // A policy that named our workload only now.
+    identity::become_gateway(core, config);
     Ok(digest)
 }

@@ -46,6 +46,9 @@ fn know_myself(node: Node<'_>, id: &SpiffeId, draft: &Draft<'_>, policy: &Policy
 /// What the policy takes as it stands, and registry and enclave have to understand.
 fn check_capabilities(draft: &Draft<'_>, policy: &Policy, report: &mut Report) {
     let Some((_, file)) = &draft.policy else { return };
+    if policy.upstream("enclave").is_some() {
+        report.add_of(file, format_args!("an upstream named `enclave` can't be called: capabilities are called under that name; name it otherwise"));
+    }
     for capability in policy.capabilities() {
         if let Err(error) = Urn::parse(&capability.urn) {
             report.add_of(file, format_args!("capability `{}`: {error}", capability.name));

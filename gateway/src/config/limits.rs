@@ -20,7 +20,7 @@ pub(crate) struct Limits {
     pub(crate) connect_timeout: Duration,
     /// Until an upstream's answer begins, and between two pieces of it.
     pub(crate) answer_timeout: Duration,
-    /// Exchanges open at once, all listeners together; one more hears 503.
+    /// Exchanges open at once on one listener; one more hears 503.
     pub(crate) max_exchanges: usize,
 }
 

@@ -13,6 +13,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bellgate_policy::{Observation, SpiffeId};
+use sha2::{Digest, Sha256};
 use serde::{Deserialize, Serialize};
 
 const FORMAT: u32 = 1;
@@ -62,10 +63,12 @@ pub(crate) struct StateFile {
 }
 
 impl StateFile {
-    pub(crate) fn new(folder: &Path, subject: &SpiffeId, name: &str) -> Self {
+    /// Named after the SPIFFE ID: a subject's name in the policy can change, and its watermark must not get lost by that.
+    pub(crate) fn new(folder: &Path, subject: &SpiffeId) -> Self {
+        let digest = hex::encode(Sha256::digest(subject.as_str()));
         Self {
             folder: folder.to_owned(),
-            path: folder.join(format!("watermark-{name}.json")),
+            path: folder.join(format!("watermark-{}.json", digest.get(..16).unwrap_or(&digest))),
             subject: subject.as_str().to_owned(),
         }
     }

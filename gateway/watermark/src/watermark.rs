@@ -64,7 +64,7 @@ impl Watermark {
         lattice: &Lattice,
         missing: Missing,
     ) -> Result<(Self, Startup), StateError> {
-        let file = StateFile::new(folder, &subject.id, subject.name.as_ref());
+        let file = StateFile::new(folder, &subject.id);
         let (label, cause, startup) = match file.read() {
             Ok(Some(state)) => match lattice.parse_label(&state.label) {
                 Ok(label) => (label.join(&subject.floor), state.cause.map(Arc::new), Startup::Restored),

@@ -46,7 +46,11 @@ impl World {
     }
 
     fn file(&self) -> PathBuf {
-        self.folder.path().join("watermark-agent.json")
+        let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path();
+        let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        // Where it was removed by a test there is none.
+        files.pop().unwrap_or_else(|| self.folder.path().join("watermark.json"))
     }
 }
 
@@ -144,10 +148,22 @@ fn what_a_crash_left_beside_the_file_is_never_read() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
     watermark.raise(&world.label("CONFIDENTIAL"), because("one")).unwrap();
-    fs::write(world.folder.path().join("watermark-agent.json.new"), "{\"version\":1,\"sub").unwrap();
+    fs::write(world.file().with_extension("json.new"), "{\"version\":1,\"sub").unwrap();
     let (watermark, startup) = world.open(Missing::Floor);
     assert!(matches!(startup, Startup::Restored));
     assert_eq!(world.text(&watermark.reading().label), "CONFIDENTIAL");
+}
+
+#[test]
+fn another_name_for_the_same_workload_finds_its_state() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    watermark.raise(&world.label("CONFIDENTIAL"), because("one")).unwrap();
+    let renamed = Policy::parse("policy.yaml", &POLICY.replace("  agent:", "  assistant:")).unwrap();
+    let subject = renamed.subject_named("assistant").unwrap();
+    let (watermark, startup) = Watermark::open(world.folder.path(), subject, renamed.lattice(), Missing::Floor).unwrap();
+    assert!(matches!(startup, Startup::Restored));
+    assert_eq!(renamed.lattice().text(&watermark.reading().label), "CONFIDENTIAL");
 }
 
 #[test]

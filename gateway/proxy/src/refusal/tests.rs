@@ -105,6 +105,7 @@ fn every_other_refusal_has_a_whole_problem() {
         (Refusal::Xfcc(XfccError::Several), 403, false),
         (Refusal::Untrusted("the connection has no verified X.509-SVID"), 403, false),
         (Refusal::Method, 405, false),
+        (Refusal::HttpVersion, 505, false),
         (Refusal::ContentCoding, 415, false),
         (Refusal::BodyTooLarge(10), 413, false),
         (Refusal::BodyNeedsLength(10), 413, false),
