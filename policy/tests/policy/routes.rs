@@ -49,6 +49,7 @@ search      TRACE /other                   search          alter    unsupported-
 search      trace /other                   search          alter    unsupported-here
 search      Connect /other                 search          alter    unsupported-here
 search      POST /v1/notes/7 +upgrade      search/notes    append   unsupported-here
+search      POST /v1/search +upgrade       search/ask      alter    unsupported-here
 
 # An upstream without a label of its own.
 dark        GET /lit                       dark/lit        observe  -
