@@ -218,6 +218,12 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Response<Body> {
     }
     shared.seen.lock().push(seen.clone());
     match (shared.respond)(&seen) {
+        Answer::Whole(response) if seen.method == Method::HEAD => {
+            // hyper leaves it to its user that the answer to HEAD has no body.
+            let (mut head, body) = response.into_parts();
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+            Response::from_parts(head, full(Bytes::new()))
+        }
         Answer::Whole(response) => response.map(full),
         Answer::Trailers(response, trailers) => response.map(|bytes| {
             let frames = [Ok(Frame::data(bytes)), Ok(Frame::trailers(trailers))];

@@ -95,7 +95,7 @@ async fn metrics_are_there_and_name_nobody() {
         "bellgate_exchanges_total{listener=\"egress\",status=\"4xx\"} 2",
         "bellgate_watermark_raises_total 1",
         "bellgate_ready 1",
-        "bellgate_exchanges_open 0",
+        "bellgate_exchanges_open{listener=\"egress\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

@@ -101,6 +101,7 @@ async fn methods_statuses_and_bodies_pass_on_every_version() {
             let request = Request::builder().method(Method::HEAD).uri("/head").header("host", "search");
             let told = client.ask(request.body(bellgate_tests::empty()).unwrap()).await;
             assert_eq!((told.status.as_u16(), told.body.len(), told.header("x-kept")), (200, 0, "yes"), "{on}");
+            assert_eq!(told.header("content-length"), "12", "{on}");
             assert_eq!(workload.last().method, Method::HEAD, "{on}");
             let told = client.ask(get("search", "/none")).await;
             assert_eq!((told.status.as_u16(), told.body.len()), (204, 0), "{on}");

@@ -1,12 +1,17 @@
 //! The watermark outlives the gateway, and a new policy changes what is decided.
 
-use bellgate_tests::{Client, Mesh, POLICY, Workload, get, within};
+use bellgate_tests::{Client, Mesh, POLICY, Running, Workload, get, within};
 use http::Method;
 use http_body_util::BodyExt as _;
 
 use crate::{peer, planner};
 
-const STATE: &str = "watermark-planner.json";
+/// The state file of a sidecar's workload.
+fn state_file(sidecar: &Running) -> std::path::PathBuf {
+    let files = std::fs::read_dir(&sidecar.state).unwrap().map(|entry| entry.unwrap().path());
+    let is_state = |file: &std::path::PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("watermark-"));
+    files.filter(is_state).find(|file| file.extension().is_some_and(|extension| extension == "json")).unwrap()
+}
 
 #[tokio::test]
 async fn a_restart_and_a_kill_find_the_watermark_where_it_was() {
@@ -44,11 +49,11 @@ async fn missing_state_starts_at_the_clearance_and_damaged_state_at_the_top() {
     assert_eq!(sidecar.label().await, "RESTRICTED:clinical");
     assert_eq!(sidecar.ask(get("search", "/page")).await.verdict(), (403, "no-write-down".into()));
     assert_eq!(sidecar.ask(get("records", "/patient")).await.status, 200);
-    let kept = std::fs::read(sidecar.state.join(STATE)).unwrap();
+    let kept = std::fs::read(state_file(&sidecar)).unwrap();
     let half = &kept[..kept.len() / 2];
     for damage in [half, b"", b"{}", b"{\"version\":1,\"subject\":\"spiffe://mesh.bellgate.test/vault\",\"label\":\"PUBLIC\",\"cause\":null}"] {
         sidecar.process.kill().await;
-        std::fs::write(sidecar.state.join(STATE), damage).unwrap();
+        std::fs::write(state_file(&sidecar), damage).unwrap();
         sidecar.start_again().await;
         let on = String::from_utf8_lossy(damage);
         assert_eq!(sidecar.label().await, "RESTRICTED:clinical,legal", "{on}");
