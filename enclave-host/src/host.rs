@@ -54,7 +54,7 @@ pub(crate) fn run(settings: Settings) -> Result<(), HostError> {
 async fn serve(settings: Settings) -> Result<(), HostError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let listening = Listening::bind(&settings.socket)?;
+    let listening = Listening::bind(&settings.socket, settings.allow_uid)?;
     let host = Arc::new(Host { modules: Modules::default(), pool: Pool::start(settings.workers, settings.queue) });
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     log::info!(

@@ -1,4 +1,8 @@
-//! The one socket: mode 0600 in a folder of mode 0700 that belongs to us, removed when we end.
+//! The one socket, in a folder that belongs to us, removed when we end.
+//!
+//! The folder's mode says who reaches the socket. 0700: our own uid, and the socket has mode 0600. 0750: its group too,
+//! and the socket has mode 0660; so a gateway with a uid of its own reaches it by a group that both have. A folder that
+//! is missing is made with the mode that fits who may call. Whoever connects is checked by uid all the same.
 
 use std::{
     fs, io,
@@ -24,7 +28,9 @@ pub(crate) enum ListenError {
     NotAFolder { folder: PathBuf },
     #[error("the folder `{folder}` belongs to uid {owner}; give one that belongs to uid {ours}, who runs this")]
     OthersFolder { folder: PathBuf, owner: u32, ours: u32 },
-    #[error("the folder `{folder}` has mode {mode:04o}; others must be kept out: chmod 0700 it")]
+    #[error(
+        "the folder `{folder}` has mode {mode:04o}; others must be kept out: chmod 0700 it, or 0750 where the gateway has another uid and its group"
+    )]
     OpenFolder { folder: PathBuf, mode: u32 },
     #[error("`{path}` is there and is no socket; remove it, or give another path")]
     Occupied { path: PathBuf },
@@ -36,21 +42,23 @@ pub(crate) enum ListenError {
 
 impl Listening {
     /// Checks or makes the folder, replaces a socket that nobody serves any more, binds.
-    pub(crate) fn bind(path: &Path) -> Result<Self, ListenError> {
+    pub(crate) fn bind(path: &Path, caller: u32) -> Result<Self, ListenError> {
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .ok_or_else(|| ListenError::NoFolder { path: path.to_owned() })?;
         let failed = |source| ListenError::Io { path: path.to_owned(), source };
-        match fs::DirBuilder::new().mode(0o700).create(folder) {
+        let mode = if caller == rustix::process::geteuid().as_raw() { 0o700 } else { 0o750 };
+        match fs::DirBuilder::new().mode(mode).create(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error)),
             Ok(()) | Err(_) => {}
         }
-        check_folder(folder, failed)?;
+        let group = check_folder(folder, failed)?;
         remove_stale(path, failed)?;
         let listener = UnixListener::bind(path).map_err(failed)?;
         // The folder keeps others out between these two.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let mode = if group { 0o660 } else { 0o600 };
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(failed)?;
         Ok(Self { listener, path: path.to_owned() })
     }
 
@@ -76,7 +84,8 @@ impl Drop for Listening {
     }
 }
 
-fn check_folder(folder: &Path, failed: impl Fn(io::Error) -> ListenError) -> Result<(), ListenError> {
+/// Whether the folder's group reaches the socket.
+fn check_folder(folder: &Path, failed: impl Fn(io::Error) -> ListenError) -> Result<bool, ListenError> {
     let found = fs::symlink_metadata(folder).map_err(failed)?;
     let folder = || folder.to_owned();
     let ours = rustix::process::geteuid().as_raw();
@@ -87,7 +96,8 @@ fn check_folder(folder: &Path, failed: impl Fn(io::Error) -> ListenError) -> Res
         return Err(ListenError::OthersFolder { folder: folder(), owner: found.uid(), ours });
     }
     match found.mode() & 0o7777 {
-        mode if mode & 0o077 == 0 => Ok(()),
+        // A group that can write could put another socket there.
+        mode if mode & 0o027 == 0 => Ok(mode & 0o010 != 0),
         mode => Err(ListenError::OpenFolder { folder: folder(), mode }),
     }
 }

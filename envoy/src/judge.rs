@@ -165,7 +165,13 @@ impl Judge<'_> {
         }
     }
 
-    fn make_durable(&self, facts: &Facts, asker: &Asker, permit: &Permit, released: &SecurityLabel) -> Result<(), Fault> {
+    fn make_durable(
+        &self,
+        facts: &Facts,
+        asker: &Asker,
+        permit: &Permit,
+        released: &SecurityLabel,
+    ) -> Result<(), Fault> {
         let label = match (&asker.reading, &permit.object().label) {
             (Some(_), _) => released.clone(),
             (None, _) if self.serves_multilevel() => return Ok(()),

@@ -12,6 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+/// From what came so far to the whole answer.
+type Respond = Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>;
+
 /// What was seen on one connection whose handshake, if any, was done.
 #[derive(Clone, Default)]
 pub struct Recording {
@@ -68,10 +71,7 @@ impl Recorder {
         Self::start(Some(settings), Arc::new(respond)).await
     }
 
-    async fn start(
-        tls: Option<Arc<ServerConfig>>,
-        respond: Arc<dyn Fn(&str) -> Vec<u8> + Send + Sync>,
-    ) -> Self {
+    async fn start(tls: Option<Arc<ServerConfig>>, respond: Respond) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());

@@ -157,7 +157,8 @@ impl<'a> Sidecar<'a> {
         );
         text += "manifests:\n  query: { version_at: /version, versions: { \"1\": query-v1.json, \"2\": query-v2.json } }\n  text: { schema: text.json }\n";
         if let Some((workload, protocol)) = self.workload {
-            writeln!(text, "ingress: {{ listen: \"{ingress}\", workload: \"{workload}\", protocol: {protocol} }}").unwrap();
+            writeln!(text, "ingress: {{ listen: \"{ingress}\", workload: \"{workload}\", protocol: {protocol} }}")
+                .unwrap();
         }
         if !self.upstreams.is_empty() {
             writeln!(text, "egress: {{ listen: \"{egress}\" }}\nupstreams:").unwrap();

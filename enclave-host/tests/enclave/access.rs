@@ -26,6 +26,9 @@ fn another_uid_is_refused_before_a_byte_is_read() {
     let host = Host::start_for(our_uid() + 4_242, 1, 1);
     assert!(host.connect().receive().is_none());
     host.wait_for_log(&format!("a connection from uid {} is refused", our_uid()));
+    // Who may call has another uid, so the folder is made for the group that both have.
+    assert_eq!(fs::metadata(host.socket.parent().unwrap()).unwrap().mode() & 0o777, 0o750);
+    assert_eq!(fs::metadata(&host.socket).unwrap().mode() & 0o777, 0o660);
 }
 
 /// What the program says when it does not start.
@@ -48,7 +51,7 @@ fn a_place_that_is_not_ours_alone_is_refused() {
     let linked = base.path().join("link");
     symlink(folder("target", 0o700), &linked).unwrap();
     let rows = [
-        (folder("group", 0o750).join("socket"), "has mode 0750"),
+        (folder("group-writes", 0o770).join("socket"), "has mode 0770"),
         (folder("others", 0o701).join("socket"), "has mode 0701"),
         (linked.join("socket"), "is no folder"),
         (occupied.clone(), "is no socket"),
@@ -61,6 +64,20 @@ fn a_place_that_is_not_ours_alone_is_refused() {
         assert!(said.contains(expected), "{said}");
     }
     assert_eq!(fs::read(&occupied).unwrap(), b"not a socket");
+}
+
+#[test]
+fn a_folder_that_its_group_may_enter_has_a_socket_for_the_group() {
+    let base = tempfile::tempdir().unwrap();
+    let folder = base.path().join("shared");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).unwrap();
+    let socket = folder.join("socket");
+    let mut host = command(&socket, our_uid()).stderr(Stdio::null()).spawn().unwrap();
+    crate::harness::wait_until("the host answers", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
+    assert_eq!(fs::metadata(&socket).unwrap().mode() & 0o7777, 0o660);
+    host.kill().unwrap();
+    host.wait().unwrap();
 }
 
 #[test]

@@ -41,10 +41,14 @@ impl Admin {
             ("GET", "/v1/status") => (StatusCode::OK, self.status()),
             ("POST", "/v1/reload") => match (self.reload)() {
                 Ok(digest) => {
-                    self.core.audit.record(|| json!({"kind": "reload", "at": self.core.now().to_string(), "policy": digest}));
+                    self.core
+                        .audit
+                        .record(|| json!({"kind": "reload", "at": self.core.now().to_string(), "policy": digest}));
                     (StatusCode::OK, json!({"policy": digest}))
                 }
-                Err(mistakes) => (StatusCode::UNPROCESSABLE_ENTITY, json!({"mistakes": mistakes.lines().collect::<Vec<_>>()})),
+                Err(mistakes) => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, json!({"mistakes": mistakes.lines().collect::<Vec<_>>()}))
+                }
             },
             _ => (
                 StatusCode::NOT_FOUND,
@@ -60,7 +64,10 @@ impl Admin {
         let reading = own.watermark.reading();
         let snapshot = self.core.snapshot.load();
         let label = snapshot.policy.lattice().text(&reading.label);
-        (StatusCode::OK, json!({"subject": own.id.as_str(), "label": label, "cause": reading.cause, "rises": reading.version}))
+        (
+            StatusCode::OK,
+            json!({"subject": own.id.as_str(), "label": label, "cause": reading.cause, "rises": reading.version}),
+        )
     }
 
     fn status(&self) -> Value {

@@ -42,7 +42,8 @@ pub(crate) struct RequestFacts {
 /// What a request is about, in the policy's terms.
 pub(crate) struct Matter {
     object: Option<Arc<Object>>,
-    asked: String,
+    /// The object's name in the policy, or what was asked for where it has none.
+    pub(crate) asked: String,
     /// The access mode.
     pub(crate) mode: Mode,
     /// The schema kind that its body must satisfy.
@@ -81,7 +82,11 @@ pub(crate) fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> M
         None => Matter {
             object: None,
             asked: facts.host.clone(),
-            mode: if matches!(facts.method.as_str(), "GET" | "HEAD") && !facts.has_body { Mode::Observe } else { Mode::Alter },
+            mode: if matches!(facts.method.as_str(), "GET" | "HEAD") && !facts.has_body {
+                Mode::Observe
+            } else {
+                Mode::Alter
+            },
             manifest: None,
             capability: None,
             refusal: None,
@@ -90,7 +95,8 @@ pub(crate) fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> M
 }
 
 fn call(policy: &Policy, facts: &RequestFacts) -> Matter {
-    let asked = percent_encoding::percent_decode_str(facts.path.trim_start_matches('/')).decode_utf8_lossy().into_owned();
+    let asked =
+        percent_encoding::percent_decode_str(facts.path.trim_start_matches('/')).decode_utf8_lossy().into_owned();
     let capability = policy
         .capability(&asked)
         .or_else(|| policy.capabilities().find(|capability| capability.urn == asked))

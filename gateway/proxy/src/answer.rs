@@ -56,18 +56,18 @@ pub(crate) fn release_answer(
         (Direction::Outbound, Source::Failure) => None,
     };
     let declared = match source {
-        Source::Head(headers) if permit.object().declares => match label_header::read(headers, label_header::DECLARE, lattice) {
-            Stated::Label(label) => Some(label),
-            Stated::Absent => None,
-            // Believed, and not to be understood: it could be anything.
-            Stated::Unreadable => Some(lattice.top()),
-        },
+        Source::Head(headers) if permit.object().declares => {
+            match label_header::read(headers, label_header::DECLARE, lattice) {
+                Stated::Label(label) => Some(label),
+                Stated::Absent => None,
+                // Believed, and not to be understood: it could be anything.
+                Stated::Unreadable => Some(lattice.top()),
+            }
+        }
         Source::Head(_) | Source::Failure | Source::Capability => None,
     };
-    let answer = Answer {
-        serving: serving.as_ref().map_or(Serving::Unstated, Serving::Stated),
-        declared: declared.as_ref(),
-    };
+    let answer =
+        Answer { serving: serving.as_ref().map_or(Serving::Unstated, Serving::Stated), declared: declared.as_ref() };
     let label = match release(policy, permit, &answer) {
         Release::Released { label } => label,
         Release::Withheld(denial) => {
@@ -86,10 +86,12 @@ pub(crate) fn release_answer(
 /// gateway speaks for that peer.
 fn stated_by_peer(policy: &Policy, permit: &Permit, headers: &HeaderMap) -> Option<SecurityLabel> {
     match &permit.object().server {
-        Server::Workload(subject) if subject.gateway => match label_header::read(headers, label_header::LABEL, policy.lattice()) {
-            Stated::Label(label) => Some(label),
-            Stated::Absent | Stated::Unreadable => None,
-        },
+        Server::Workload(subject) if subject.gateway => {
+            match label_header::read(headers, label_header::LABEL, policy.lattice()) {
+                Stated::Label(label) => Some(label),
+                Stated::Absent | Stated::Unreadable => None,
+            }
+        }
         Server::Workload(_) | Server::Web(_) | Server::Enclave => None,
     }
 }

@@ -92,7 +92,8 @@ impl AppendQueue {
     }
 
     fn take_place(&self, caller: &SpiffeId, bytes: usize, now: Instant) -> Result<(), Refusal> {
-        const FULL: Refusal = Refusal::Busy("your blind write-ups of the last 30 seconds fill their queue; try again later");
+        const FULL: Refusal =
+            Refusal::Busy("your blind write-ups of the last 30 seconds fill their queue; try again later");
         let mut accepted = self.accepted.lock();
         for places in accepted.values_mut() {
             places.expire(now);
@@ -117,7 +118,12 @@ impl AppendQueue {
 /// # Errors
 ///
 /// [`Refusal::Busy`] where the caller's places are taken.
-pub(crate) async fn accept(core: &Core, session: &mut Session, ctx: &mut Context, admitted: Admitted) -> Result<Next, Refusal> {
+pub(crate) async fn accept(
+    core: &Core,
+    session: &mut Session,
+    ctx: &mut Context,
+    admitted: Admitted,
+) -> Result<Next, Refusal> {
     let entry = Entry {
         request_id: ctx.exchange.request_id.clone(),
         request: request(session, ctx, &admitted)?,
@@ -154,10 +160,9 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
     }
     let lattice = ctx.snapshot.policy.lattice();
     request = match admitted.facts.direction {
-        Direction::Inbound => request.header(header::HOST, &admitted.facts.host).header(
-            XFCC,
-            xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id()),
-        ),
+        Direction::Inbound => request
+            .header(header::HOST, &admitted.facts.host)
+            .header(XFCC, xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id())),
         Direction::Outbound => match destination(&admitted.permit) {
             Some(Destination::Mesh { name, .. }) => {
                 request.header(header::HOST, name.as_ref()).header(LABEL, lattice.text(admitted.permit.current()))
@@ -166,10 +171,10 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
             Some(Destination::Enclave) | None => return Err(Refusal::Internal),
         },
     };
-    let mut request = request
-        .body(Full::new(ctx.body.clone().unwrap_or_default()))
-        .map_err(|_| Refusal::Internal)?;
-    if matches!(destination(&admitted.permit), Some(Destination::Web { .. })) && admitted.facts.direction == Direction::Outbound {
+    let mut request = request.body(Full::new(ctx.body.clone().unwrap_or_default())).map_err(|_| Refusal::Internal)?;
+    if matches!(destination(&admitted.permit), Some(Destination::Web { .. }))
+        && admitted.facts.direction == Direction::Outbound
+    {
         request.headers_mut().remove(REQUEST_ID);
     }
     request.headers_mut().remove(DECLARE);

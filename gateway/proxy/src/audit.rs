@@ -84,12 +84,7 @@ impl AuditWriter {
     }
 }
 
-fn write_all(
-    records: &Receiver<Value>,
-    mut out: BufWriter<std::fs::File>,
-    dropped: &AtomicU64,
-    closing: &AtomicBool,
-) {
+fn write_all(records: &Receiver<Value>, mut out: BufWriter<std::fs::File>, dropped: &AtomicU64, closing: &AtomicBool) {
     let mut told = 0;
     loop {
         let received = records.recv_timeout(FLUSH);

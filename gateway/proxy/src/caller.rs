@@ -77,7 +77,9 @@ fn peer(core: &Core, session: &Session) -> Result<Arc<PeerIdentity>, Refusal> {
         Ok(()) => Ok(Arc::clone(peer)),
         Err(error) => {
             log::warn!("peer `{}` no longer trusted: {error}", peer.id.as_str());
-            Err(Refusal::Untrusted("the certificate of the connection is no longer trusted; connect anew with a fresh SVID"))
+            Err(Refusal::Untrusted(
+                "the certificate of the connection is no longer trusted; connect anew with a fresh SVID",
+            ))
         }
     }
 }
@@ -89,7 +91,9 @@ fn check_uid(core: &Core, session: &Session, uids: &[u32]) -> Result<(), Refusal
         Ok(())
     } else {
         log::warn!("connection on a Unix listener refused: its uid {uid:?} is not one that the config names");
-        Err(Refusal::Untrusted("the process at the other end of the socket does not run as a uid that the config names"))
+        Err(Refusal::Untrusted(
+            "the process at the other end of the socket does not run as a uid that the config names",
+        ))
     }
 }
 

@@ -73,7 +73,12 @@ pub struct Capabilities {
 /// # Errors
 ///
 /// A [`Refusal`]; what the guest did is told as one of a closed set of causes.
-pub(crate) async fn execute(core: &Core, session: &mut Session, ctx: &mut Context, admitted: Admitted) -> Result<Next, Refusal> {
+pub(crate) async fn execute(
+    core: &Core,
+    session: &mut Session,
+    ctx: &mut Context,
+    admitted: Admitted,
+) -> Result<Next, Refusal> {
     let capability = admitted.matter.capability.clone().ok_or(Refusal::Internal)?;
     let input = ctx.body.take().unwrap_or_default();
     let began = Instant::now();
@@ -90,18 +95,20 @@ pub(crate) async fn execute(core: &Core, session: &mut Session, ctx: &mut Contex
     };
     core.metrics.capability_calls.with_label_values(&[code]).inc();
     let policy = Arc::clone(&ctx.snapshot.policy);
-    core.tell(|| Event::CapabilityCall(Box::new(CapabilityCallEvent {
-        request_id: ctx.exchange.request_id.clone(),
-        at: ctx.exchange.at,
-        capability: capability.name.to_string(),
-        urn: capability.urn.clone(),
-        digest: format!("sha256:{}", capability.sha256),
-        outcome: code.into(),
-        input_bytes,
-        output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
-        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        label: policy.lattice().text(admitted.permit.current()),
-    })));
+    core.tell(|| {
+        Event::CapabilityCall(Box::new(CapabilityCallEvent {
+            request_id: ctx.exchange.request_id.clone(),
+            at: ctx.exchange.at,
+            capability: capability.name.to_string(),
+            urn: capability.urn.clone(),
+            digest: format!("sha256:{}", capability.sha256),
+            outcome: code.into(),
+            input_bytes,
+            output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            label: policy.lattice().text(admitted.permit.current()),
+        }))
+    });
     // Results and errors alike carry the label of the call.
     let released = release_answer(
         core,

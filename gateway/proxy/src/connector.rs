@@ -75,17 +75,16 @@ impl UpstreamConnector {
 
     async fn dial<P: Peer + Send + Sync + 'static>(&self, peer: &P, alpn: &[u8]) -> Result<Stream> {
         let patience = peer.connection_timeout().unwrap_or(Duration::from_secs(3));
-        timeout(patience, self.dial_at_leisure(peer, alpn))
-            .await
-            .map_err(|_| Error::explain(ErrorType::ConnectTimedout, "connecting and verifying the upstream took too long"))?
+        timeout(patience, self.dial_at_leisure(peer, alpn)).await.map_err(|_| {
+            Error::explain(ErrorType::ConnectTimedout, "connecting and verifying the upstream took too long")
+        })?
     }
 
     async fn dial_at_leisure<P: Peer + Send + Sync + 'static>(&self, peer: &P, alpn: &[u8]) -> Result<Stream> {
-        let address = peer
-            .address()
-            .as_inet()
-            .copied()
-            .ok_or_else(|| Error::explain(ErrorType::ConnectError, "an upstream of the mesh is reached over TCP"))?;
+        let address =
+            peer.address().as_inet().copied().ok_or_else(|| {
+                Error::explain(ErrorType::ConnectError, "an upstream of the mesh is reached over TCP")
+            })?;
         let expected = peer.sni();
         let mesh = expected.starts_with("spiffe://");
         let (settings, name) = if mesh {

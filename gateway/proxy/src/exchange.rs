@@ -70,7 +70,14 @@ impl Exchange {
     }
 
     /// The same for a decision that is not a whole [`Verdict`] (a release).
-    pub(crate) fn report(&mut self, core: &Core, policy: &Policy, point: Point, decision: &Decision, reasons: &[Reason]) {
+    pub(crate) fn report(
+        &mut self,
+        core: &Core,
+        policy: &Policy,
+        point: Point,
+        decision: &Decision,
+        reasons: &[Reason],
+    ) {
         let lattice = policy.lattice();
         self.subject.clone_from(&decision.subject.to_string());
         self.object.clone_from(&decision.object.to_string());
@@ -145,25 +152,27 @@ impl Exchange {
             micros
         );
         let lattice = policy.lattice();
-        core.tell(|| Event::Exchange(Box::new(ExchangeEvent {
-            request_id: std::mem::take(&mut self.request_id),
-            instance: core.instance.clone(),
-            at: self.at,
-            listener: self.listener,
-            method: std::mem::take(&mut self.method),
-            subject: std::mem::take(&mut self.subject),
-            object: std::mem::take(&mut self.object),
-            mode: self.mode.to_owned(),
-            verdict: if self.refused.is_some() { Ruling::Refuse } else { Ruling::Permit },
-            reason: self.refused.map(str::to_owned),
-            status,
-            request_bytes: self.request_bytes,
-            response_bytes: self.response_bytes,
-            duration_us: micros,
-            label: lattice.text(self.label.as_ref().unwrap_or(&lattice.bottom())),
-            stream: self.stream,
-            policy: policy.digest().to_owned(),
-        })));
+        core.tell(|| {
+            Event::Exchange(Box::new(ExchangeEvent {
+                request_id: std::mem::take(&mut self.request_id),
+                instance: core.instance.clone(),
+                at: self.at,
+                listener: self.listener,
+                method: std::mem::take(&mut self.method),
+                subject: std::mem::take(&mut self.subject),
+                object: std::mem::take(&mut self.object),
+                mode: self.mode.to_owned(),
+                verdict: if self.refused.is_some() { Ruling::Refuse } else { Ruling::Permit },
+                reason: self.refused.map(str::to_owned),
+                status,
+                request_bytes: self.request_bytes,
+                response_bytes: self.response_bytes,
+                duration_us: micros,
+                label: lattice.text(self.label.as_ref().unwrap_or(&lattice.bottom())),
+                stream: self.stream,
+                policy: policy.digest().to_owned(),
+            }))
+        });
     }
 }
 

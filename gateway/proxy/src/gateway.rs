@@ -102,7 +102,11 @@ impl ProxyHttp for Gateway {
         if session.req_header().version < http::Version::HTTP_11 {
             return Err(refused(ctx, Refusal::HttpVersion));
         }
-        if ctx.open(&self.core) { Ok(()) } else { Err(refused(ctx, Refusal::Busy("too many exchanges are open; try again later"))) }
+        if ctx.open(&self.core) {
+            Ok(())
+        } else {
+            Err(refused(ctx, Refusal::Busy("too many exchanges are open; try again later")))
+        }
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Context) -> Result<bool> {
@@ -169,7 +173,12 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
-    async fn response_filter(&self, session: &mut Session, answer: &mut ResponseHeader, ctx: &mut Context) -> Result<()> {
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        answer: &mut ResponseHeader,
+        ctx: &mut Context,
+    ) -> Result<()> {
         if is_interim(answer) {
             // Never released: `early_request_filter` told Pingora to drop these, and `Expect` was answered and
             // taken away before. Should one pass all the same, it says nothing.

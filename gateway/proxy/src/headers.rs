@@ -95,7 +95,8 @@ fn strip_connection_headers(request: &mut RequestHeader) {
     for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "http2-settings"] {
         request.remove_header(name);
     }
-    let trailers = request.headers.get(header::TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
+    let trailers =
+        request.headers.get(header::TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers"));
     if !trailers {
         request.remove_header("te");
     }

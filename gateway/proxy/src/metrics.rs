@@ -1,7 +1,8 @@
 //! What Prometheus sees: counts under small enums. No identities, no labels, no data.
 
 use prometheus::{
-    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 /// From 50 µs to about 26 s, each bucket twice the one before.
@@ -73,8 +74,11 @@ impl Metrics {
             Ok(metric)
         };
         let exchange_seconds = HistogramVec::new(
-            HistogramOpts::new("bellgate_exchange_duration_seconds", "Time from the request's head to the end of the exchange.")
-                .buckets(latency_buckets()),
+            HistogramOpts::new(
+                "bellgate_exchange_duration_seconds",
+                "Time from the request's head to the end of the exchange.",
+            )
+            .buckets(latency_buckets()),
             &["listener"],
         )?;
         registry.register(Box::new(exchange_seconds.clone()))?;
@@ -97,7 +101,11 @@ impl Metrics {
             exchanges: counters("bellgate_exchanges_total", "Finished exchanges.", &["listener", "status"])?,
             exchange_seconds,
             exchanges_open,
-            refusals: counters("bellgate_refusals_total", "Requests refused, by problem type.", &["listener", "problem"])?,
+            refusals: counters(
+                "bellgate_refusals_total",
+                "Requests refused, by problem type.",
+                &["listener", "problem"],
+            )?,
             manifests: counters("bellgate_manifests_total", "Bodies checked against a schema.", &["outcome"])?,
             capability_calls: counters("bellgate_capability_calls_total", "Capability calls.", &["outcome"])?,
             capability_seconds,

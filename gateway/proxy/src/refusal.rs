@@ -175,9 +175,15 @@ impl Refusal {
             Self::Path(error) => error.to_string(),
             Self::Authority(error) => error.to_string(),
             Self::Xfcc(error) => error.to_string(),
-            Self::Untrusted(why) | Self::NotConfigured(why) | Self::Busy(why) | Self::Upstream(why) => (*why).to_owned(),
-            Self::Method => "this method is not passed; CONNECT and TRACE would reach around the gateway's checks".into(),
-            Self::HttpVersion => "HTTP/1.0 cannot tell an answer that was ended from a whole one; use HTTP/1.1 or HTTP/2".into(),
+            Self::Untrusted(why) | Self::NotConfigured(why) | Self::Busy(why) | Self::Upstream(why) => {
+                (*why).to_owned()
+            }
+            Self::Method => {
+                "this method is not passed; CONNECT and TRACE would reach around the gateway's checks".into()
+            }
+            Self::HttpVersion => {
+                "HTTP/1.0 cannot tell an answer that was ended from a whole one; use HTTP/1.1 or HTTP/2".into()
+            }
             Self::ContentCoding => {
                 "the route's body is checked, so it must be sent as it is; leave `Content-Encoding` out".into()
             }
@@ -207,18 +213,17 @@ impl Refusal {
         put("reason", json!(self.code()));
         put("request_id", json!(request_id));
         put("retry", json!(self.retry_can_help()));
-        match self {
-            Self::Denied(denial) => put("decision", public_decision(denial, policy)),
-            Self::Manifest(rejection) => {
-                if let Value::Object(members) = rejection.to_problem() {
-                    members.into_iter().for_each(|(key, value)| put(&key, value));
-                }
-            }
-            Self::Capability(error) => {
-                put("error", json!("ManifestConformanceError"));
-                put("cause", json!(error.cause.code()));
-            }
-            _ => {}
+        if let Self::Denied(denial) = self {
+            put("decision", public_decision(denial, policy));
+        }
+        if let Self::Manifest(rejection) = self
+            && let Value::Object(members) = rejection.to_problem()
+        {
+            members.into_iter().for_each(|(key, value)| put(&key, value));
+        }
+        if let Self::Capability(error) = self {
+            put("error", json!("ManifestConformanceError"));
+            put("cause", json!(error.cause.code()));
         }
         serde_json::to_vec(&Value::Object(problem)).unwrap_or_default()
     }
@@ -242,7 +247,15 @@ fn capability_status(cause: Cause) -> u16 {
         Cause::InputTooLarge => 413,
         Cause::Busy | Cause::Unavailable => 503,
         Cause::Timeout => 504,
-        _ => 502,
+        Cause::ModuleRefused
+        | Cause::EntryMissing
+        | Cause::OutputTooLarge
+        | Cause::MemoryExceeded
+        | Cause::FuelExhausted
+        | Cause::Trap
+        | Cause::Aborted
+        | Cause::OutputNotUtf8
+        | Cause::OutputNotJson => 502,
     }
 }
 

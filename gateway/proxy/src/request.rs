@@ -43,6 +43,8 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
     let target = target(session, &facts.path);
     let policy = Arc::clone(&ctx.snapshot.policy);
     let matter = matter(&policy, &own.id, &facts);
+    matter.asked.clone_into(&mut ctx.exchange.object);
+    ctx.exchange.mode = matter.mode.as_str();
 
     // First without the body, so that a stranger gets no buffer and no schema detail.
     let first = decide_now(core, &policy, &caller, &matter, &facts.label, &own);
@@ -69,16 +71,7 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
     };
     let grpc = is_grpc(session);
     let mode = matter.mode;
-    let admitted = Admitted {
-        caller,
-        own,
-        matter,
-        permit,
-        target,
-        version,
-        grpc,
-        facts,
-    };
+    let admitted = Admitted { caller, own, matter, permit, target, version, grpc, facts };
     let streams = ctx.body.is_none() && (admitted.facts.has_body || admitted.facts.upgrade);
     deliver(core, &policy, &admitted, streams, &ctx.exchange)?;
     match mode {
@@ -188,4 +181,3 @@ fn is_grpc(session: &Session) -> bool {
         // Not `application/grpc-web`, which is made for HTTP/1.1.
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';', ' ']))
 }
-

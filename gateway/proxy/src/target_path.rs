@@ -77,7 +77,8 @@ fn decode_unreserved(segment: &str) -> Result<String, PathError> {
     while let Some(byte) = bytes.next() {
         match byte {
             b'%' => {
-                let decoded = (|| Some(hex(bytes.next()?)? << 4 | hex(bytes.next()?)?))().ok_or(PathError::BadEncoding)?;
+                let decoded =
+                    (|| Some(hex(bytes.next()?)? << 4 | hex(bytes.next()?)?))().ok_or(PathError::BadEncoding)?;
                 match decoded {
                     b'/' | b'\\' | 0..0x20 | 0x7f => return Err(PathError::Ambiguous),
                     _ if is_unreserved(decoded) => out.push(char::from(decoded)),

@@ -35,15 +35,17 @@ impl Tee {
         let Self { parser, stream_id, label } = self;
         parser.push(chunk, |event| {
             core.metrics.stream_events.inc();
-            core.tell(|| Event::StreamEvent(Box::new(StreamEvent {
-                stream_id: stream_id.clone(),
-                offset: event.offset,
-                at,
-                event_type: event.event_type.into_owned(),
-                event_id: Some(event.last_event_id.into_owned()).filter(|id| !id.is_empty()),
-                data_bytes: event.data_bytes,
-                label: label.clone(),
-            })));
+            core.tell(|| {
+                Event::StreamEvent(Box::new(StreamEvent {
+                    stream_id: stream_id.clone(),
+                    offset: event.offset,
+                    at,
+                    event_type: event.event_type.into_owned(),
+                    event_id: Some(event.last_event_id.into_owned()).filter(|id| !id.is_empty()),
+                    data_bytes: event.data_bytes,
+                    label: label.clone(),
+                }))
+            });
         });
     }
 }

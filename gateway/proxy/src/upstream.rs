@@ -97,7 +97,8 @@ pub(crate) async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> R
 }
 
 fn local(core: &Core, grpc: bool, upgrade: bool) -> Result<(HttpPeer, bool), Refusal> {
-    let workload = core.workload.as_ref().ok_or(Refusal::NotConfigured("this gateway's config names no local workload"))?;
+    let workload =
+        core.workload.as_ref().ok_or(Refusal::NotConfigured("this gateway's config names no local workload"))?;
     let mut peer = match &workload.address {
         LocalAddress::Tcp(address) => HttpPeer::new(*address, false, String::new()),
         LocalAddress::Unix(path) => {
@@ -142,6 +143,10 @@ pub(crate) async fn resolve(address: &RemoteAddress) -> Result<SocketAddr, Refus
 
 /// What an error that Pingora met while proxying means to the caller. The log has the whole of it.
 #[must_use]
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "Pingora's errors are many, and few of them mean something of their own here"
+)]
 pub(crate) fn fault(error: &Error, request_id: &str) -> Refusal {
     log::warn!("request {request_id}: {error}");
     if error.esource() == &ErrorSource::Downstream {

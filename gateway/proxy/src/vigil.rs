@@ -23,12 +23,12 @@ use crate::snapshot::Snapshot;
 ///
 /// [`Refusal::FlowEnded`] when the flow would not be permitted any more.
 pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
-    decide_anew(core, ctx).map_err(|refusal| match refusal {
-        Refusal::Denied(_) => {
+    decide_anew(core, ctx).map_err(|refusal| {
+        if matches!(refusal, Refusal::Denied(_)) {
             core.metrics.flows_ended.inc();
-            Refusal::FlowEnded
+            return Refusal::FlowEnded;
         }
-        other => other,
+        refusal
     })
 }
 

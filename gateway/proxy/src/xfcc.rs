@@ -20,7 +20,9 @@ pub enum XfccError {
     #[error("x-forwarded-client-cert has more than one element; Envoy must replace what callers send")]
     Several,
     /// No `URI`, or several.
-    #[error("x-forwarded-client-cert must have exactly one `URI`; set `set_current_client_cert_details: {{ uri: true }}` in Envoy")]
+    #[error(
+        "x-forwarded-client-cert must have exactly one `URI`; set `set_current_client_cert_details: {{ uri: true }}` in Envoy"
+    )]
     NotOneUri,
     /// The URI is not a SPIFFE ID.
     #[error("the `URI` of x-forwarded-client-cert is not a SPIFFE ID of a workload")]
@@ -89,7 +91,10 @@ mod tests {
         for (values, expected) in [
             (&["By=spiffe://a.test/gw;Hash=00;URI=spiffe://a.test/planner"][..], Ok("spiffe://a.test/planner")),
             (&["URI=spiffe://a.test/planner"], Ok("spiffe://a.test/planner")),
-            (&["Subject=\"CN=x;URI=spiffe://a.test/vault,O=y\";URI=spiffe://a.test/planner"], Ok("spiffe://a.test/planner")),
+            (
+                &["Subject=\"CN=x;URI=spiffe://a.test/vault,O=y\";URI=spiffe://a.test/planner"],
+                Ok("spiffe://a.test/planner"),
+            ),
             (&[][..], Err(XfccError::Missing)),
             (&["URI=spiffe://a.test/a", "URI=spiffe://a.test/b"], Err(XfccError::Several)),
             (&["URI=spiffe://a.test/a,URI=spiffe://a.test/b"], Err(XfccError::Several)),

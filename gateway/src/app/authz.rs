@@ -69,9 +69,15 @@ fn record(core: &Core, check: &Check<'_>) {
     core.metrics.decisions.with_label_values(&["ext_authz", "request", mode, verdict, reason]).inc();
     core.audit.record(|| {
         let decision = match (check.outcome, check.policy) {
-            (Outcome::Permitted(permitted), Some(policy)) => json!(permitted.permit.decision().to_json(policy.lattice(), &[])),
-            (Outcome::Denied(denial), Some(policy)) => json!(denial.decision().to_json(policy.lattice(), denial.reasons())),
-            (Outcome::NonConforming { permit, .. }, Some(policy)) => json!(permit.decision().to_json(policy.lattice(), &[])),
+            (Outcome::Permitted(permitted), Some(policy)) => {
+                json!(permitted.permit.decision().to_json(policy.lattice(), &[]))
+            }
+            (Outcome::Denied(denial), Some(policy)) => {
+                json!(denial.decision().to_json(policy.lattice(), denial.reasons()))
+            }
+            (Outcome::NonConforming { permit, .. }, Some(policy)) => {
+                json!(permit.decision().to_json(policy.lattice(), &[]))
+            }
             _ => json!(null),
         };
         json!({"kind": "ext-authz", "request_id": check.request_id, "at": check.at.to_string(),

@@ -43,7 +43,11 @@ pub(crate) fn become_gateway(core: &Core, config: &Config) {
     match core.own.load_full() {
         Some(own) if own.id == svid.id => return,
         Some(own) => {
-            log::error!("the Workload API now gives `{}`, this gateway speaks for `{}`; restart it", svid.id.as_str(), own.id.as_str());
+            log::error!(
+                "the Workload API now gives `{}`, this gateway speaks for `{}`; restart it",
+                svid.id.as_str(),
+                own.id.as_str()
+            );
             core.own.store(None);
             return;
         }

@@ -30,8 +30,8 @@ pub(crate) fn start(
         ..LakeConfig::new(&settings.lake, tenant, label)
     };
     let (sender, receiver) = channel(settings.queue);
-    let handle = Lake::start(lake, receiver)
-        .with_context(|| format!("opening the lake `{}`", settings.lake.display()))?;
+    let handle =
+        Lake::start(lake, receiver).with_context(|| format!("opening the lake `{}`", settings.lake.display()))?;
     let collector = LakeMetrics::new(handle.watch()).context("the lake's metrics")?;
     metrics.registry().register(Box::new(collector)).context("the lake's metrics")?;
     Ok((Some(sender), Some(handle)))

@@ -42,7 +42,10 @@ const CONTROL_THREADS: usize = 2;
 pub(crate) fn logging() {
     // The program's own lines, and what Pingora warns of. A second call (the demo) changes nothing.
     let _already_set = env_logger::Builder::new()
-        .parse_filters(&std::env::var("RUST_LOG").unwrap_or_else(|_| "info,pingora=warn,pingora_core=warn,pingora_proxy=warn".into()))
+        .parse_filters(
+            &std::env::var("RUST_LOG")
+                .unwrap_or_else(|_| "info,pingora=warn,pingora_core=warn,pingora_proxy=warn".into()),
+        )
         .try_init();
 }
 
@@ -98,8 +101,7 @@ pub(crate) fn run(loaded: Loaded, threads: usize) -> anyhow::Result<()> {
     let admin = config.admin.as_ref().map(|admin| {
         Admin::new(Arc::clone(&core), admin.uids.clone(), reload::handler(Arc::clone(&core), config.clone()))
     });
-    let settings =
-        ServerSettings { threads, grace_seconds: GRACE_SECONDS, run_folder: config.state.directory.clone() };
+    let settings = ServerSettings { threads, grace_seconds: GRACE_SECONDS, run_folder: config.state.directory.clone() };
     let server = server::build(&core, &web, &doors(&config), admin, &settings)
         .map_err(|error| anyhow::anyhow!("building the listeners: {error}"))?;
     log::info!("instance {} with policy {}", core.instance, loaded.policy.digest());
@@ -122,7 +124,9 @@ fn audit(config: &Config) -> anyhow::Result<(Audit, Option<AuditWriter>)> {
 fn web_roots(loaded: &Loaded) -> WebRoots {
     let mut roots = WebRoots::default();
     for (name, pem) in &loaded.roots {
-        if let Some(bellgate_policy::Server::Web(host)) = loaded.policy.upstream(name.as_ref()).map(|upstream| &upstream.server) {
+        if let Some(bellgate_policy::Server::Web(host)) =
+            loaded.policy.upstream(name.as_ref()).map(|upstream| &upstream.server)
+        {
             roots.add(host, pem.clone());
         }
     }

@@ -60,13 +60,9 @@ fn check_capabilities(draft: &Draft<'_>, policy: &Policy, report: &mut Report) {
             report.add_of(file, format_args!("capability `{}`: {error}", capability.name));
         }
         let limits = &capability.limits;
-        if let Err(error) = Limits::new(
-            limits.memory_bytes,
-            limits.fuel,
-            limits.wall_ms,
-            limits.input_bytes,
-            limits.output_bytes,
-        ) {
+        if let Err(error) =
+            Limits::new(limits.memory_bytes, limits.fuel, limits.wall_ms, limits.input_bytes, limits.output_bytes)
+        {
             report.add_of(file, format_args!("capability `{}`: {error}", capability.name));
         }
     }

@@ -13,8 +13,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use bellgate_policy::{Observation, SpiffeId};
-use sha2::{Digest, Sha256};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 const FORMAT: u32 = 1;
 /// A label of 1,024 categories with names of 32 bytes is about 34 KiB; a state file larger than

@@ -135,8 +135,7 @@ impl Watermark {
         let seen = self.now.load_full();
         let label = old.translate(&seen.label, lattice).unwrap_or_else(|| lattice.top()).join(&subject.floor);
         self.file.write(lattice.text(&label), seen.cause.as_deref())?;
-        let reading =
-            Arc::new(Reading { label, cause: seen.cause.clone(), version: seen.version.saturating_add(1) });
+        let reading = Arc::new(Reading { label, cause: seen.cause.clone(), version: seen.version.saturating_add(1) });
         self.now.store(Arc::clone(&reading));
         *old = lattice.clone();
         Ok(reading)

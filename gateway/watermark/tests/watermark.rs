@@ -55,7 +55,12 @@ impl World {
 }
 
 fn because(request: &str) -> Observation {
-    Observation { request_id: request.into(), object: "records".into(), at: Timestamp(1), label: "CONFIDENTIAL:a".into() }
+    Observation {
+        request_id: request.into(),
+        object: "records".into(),
+        at: Timestamp(1),
+        label: "CONFIDENTIAL:a".into(),
+    }
 }
 
 #[test]
@@ -161,7 +166,8 @@ fn another_name_for_the_same_workload_finds_its_state() {
     watermark.raise(&world.label("CONFIDENTIAL"), because("one")).unwrap();
     let renamed = Policy::parse("policy.yaml", &POLICY.replace("  agent:", "  assistant:")).unwrap();
     let subject = renamed.subject_named("assistant").unwrap();
-    let (watermark, startup) = Watermark::open(world.folder.path(), subject, renamed.lattice(), Missing::Floor).unwrap();
+    let (watermark, startup) =
+        Watermark::open(world.folder.path(), subject, renamed.lattice(), Missing::Floor).unwrap();
     assert!(matches!(startup, Startup::Restored));
     assert_eq!(renamed.lattice().text(&watermark.reading().label), "CONFIDENTIAL");
 }
@@ -178,7 +184,10 @@ fn a_new_policy_keeps_what_was_seen_and_the_floor_that_was() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
     watermark.raise(&world.label("CONFIDENTIAL:a"), because("one")).unwrap();
-    let with = |subject: &str| Policy::parse("policy.yaml", &POLICY.replace("floor: PUBLIC, clearance: \"RESTRICTED:a,b,c\"", subject)).unwrap();
+    let with = |subject: &str| {
+        Policy::parse("policy.yaml", &POLICY.replace("floor: PUBLIC, clearance: \"RESTRICTED:a,b,c\"", subject))
+            .unwrap()
+    };
 
     let raised_floor = with("floor: \"STANDARD:b\", clearance: \"RESTRICTED:a,b,c\"");
     let reading = watermark.rebase(raised_floor.subject_named("agent").unwrap(), raised_floor.lattice()).unwrap();
@@ -208,7 +217,8 @@ fn readers_never_see_a_label_that_is_not_yet_on_disk() {
             seen
         })
     };
-    let steps = ["PUBLIC:a", "STANDARD:a", "STANDARD:a,b", "CONFIDENTIAL:a,b", "CONFIDENTIAL:a,b,c", "RESTRICTED:a,b,c"];
+    let steps =
+        ["PUBLIC:a", "STANDARD:a", "STANDARD:a,b", "CONFIDENTIAL:a,b", "CONFIDENTIAL:a,b,c", "RESTRICTED:a,b,c"];
     for step in steps {
         watermark.raise(&world.label(step), because(step)).unwrap();
     }

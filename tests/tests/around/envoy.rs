@@ -14,9 +14,9 @@ use crate::pki::Authority;
 /// Envoy on `PATH` or in `target/venv`; says why a test is skipped where there is none.
 fn envoy() -> Option<PathBuf> {
     let beside = std::env::current_exe().unwrap().ancestors().nth(3).map(|target| target.join("venv/bin/envoy"));
-    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| {
-        std::env::split_paths(&path).map(|folder| folder.join("envoy")).collect::<Vec<_>>()
-    });
+    let on_path = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).map(|folder| folder.join("envoy")).collect::<Vec<_>>());
     let found = on_path.chain(beside).find(|path| path.is_file());
     if found.is_none() {
         println!("skipped: Envoy in front of the gateway: no `envoy` on PATH or in target/venv/bin");
@@ -50,7 +50,10 @@ impl BehindEnvoy {
         mesh.write("svid.key", &leaf.key.serialize_pem());
         mesh.write("bundle.pem", &authority.pem());
         let bootstraps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../envoy/bootstraps");
-        for (file, names) in [("svid.yaml", &["SVID_PEM:svid.pem", "SVID_KEY:svid.key"][..]), ("bundle.yaml", &["BUNDLE_PEM:bundle.pem"])] {
+        for (file, names) in [
+            ("svid.yaml", &["SVID_PEM:svid.pem", "SVID_KEY:svid.key"][..]),
+            ("bundle.yaml", &["BUNDLE_PEM:bundle.pem"]),
+        ] {
             let mut text = std::fs::read_to_string(bootstraps.join(file)).unwrap();
             for name in names {
                 let (key, path) = name.split_once(':').unwrap();
@@ -89,7 +92,8 @@ impl BehindEnvoy {
 
     async fn ask(&self, name: &str, request: Request<bellgate_tests::ReqBody>) -> bellgate_tests::Told {
         // Envoy gets the SVID from its file a moment after it listens.
-        let mut client = until("mTLS with Envoy", || async { Client::h1_tls(self.address, self.tls(name)).await.ok() }).await;
+        let mut client =
+            until("mTLS with Envoy", || async { Client::h1_tls(self.address, self.tls(name)).await.ok() }).await;
         client.ask(request).await
     }
 }

@@ -1,5 +1,5 @@
 //! What stands around the gateway: the real Envoy, the web, and the first command of the README.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod demo;
 mod envoy;

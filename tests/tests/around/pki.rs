@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bellgate_spire::{Identity, Svid, TrustBundleSet, client_config};
 use bellgate_tests::{TRUST_DOMAIN, spiffe_id};
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, Certificate, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 

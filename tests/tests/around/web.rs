@@ -63,10 +63,9 @@ async fn a_host_outside_is_reached_by_name_and_marks_who_reads_it() {
 #[tokio::test]
 async fn a_host_that_cannot_prove_its_name_gets_no_byte() {
     let authority = Authority::new();
-    for (what, name, roots) in [
-        ("another name", "other.example.test", true),
-        ("an authority that nobody named", "api.example.test", false),
-    ] {
+    for (what, name, roots) in
+        [("another name", "other.example.test", true), ("an authority that nobody named", "api.example.test", false)]
+    {
         let mesh = Mesh::new();
         mesh.write("roots.pem", &authority.pem());
         let server = Recorder::tls(settings(&authority.issue(name)), |_| ok_response("", "{}")).await;

@@ -1,9 +1,9 @@
 //! Answers are flows of their own: withheld, raised by, and ended when labels move.
 
 use bellgate_tests::{Answer, Client, Mesh, RawClient, Running, Workload, get, until, within};
+use futures::{SinkExt as _, StreamExt as _};
 use http_body_util::BodyExt as _;
 use tokio::net::TcpStream;
-use futures::{SinkExt as _, StreamExt as _};
 
 use crate::{peer, planner};
 
@@ -49,7 +49,8 @@ async fn the_callers_own_gateway_withholds_too() {
 
 #[tokio::test]
 async fn an_upstream_is_believed_about_its_answers_only_where_the_policy_says_so() {
-    let (mesh, workload) = (Mesh::new(), Workload::with(|_| Answer::ok("{}", &[("bellgate-declare", "STANDARD:legal")])).await);
+    let (mesh, workload) =
+        (Mesh::new(), Workload::with(|_| Answer::ok("{}", &[("bellgate-declare", "STANDARD:legal")])).await);
     let (records, search) = (
         mesh.sidecar("records").serves(workload.address).start().await,
         mesh.sidecar("search").serves(workload.address).start().await,
@@ -66,10 +67,12 @@ async fn an_upstream_is_believed_about_its_answers_only_where_the_policy_says_so
 async fn a_stream_ends_when_its_server_reads_something_higher() {
     for h2 in [false, true] {
         let mesh = Mesh::new();
-        let workload = Workload::with(|seen| if seen.target == "/events" { Answer::Events } else { Answer::ok("{}", &[]) }).await;
+        let workload =
+            Workload::with(|seen| if seen.target == "/events" { Answer::Events } else { Answer::ok("{}", &[]) }).await;
         let (drafts, _records) = drafts(&mesh, &workload).await;
         let planner = mesh.sidecar("planner");
-        let planner = if h2 { planner.calls_h2("drafts", drafts.ingress) } else { planner.calls("drafts", drafts.ingress) };
+        let planner =
+            if h2 { planner.calls_h2("drafts", drafts.ingress) } else { planner.calls("drafts", drafts.ingress) };
         let sidecar = planner.start().await;
         let mut client = if h2 { Client::h2c(sidecar.egress).await } else { Client::h1(sidecar.egress).await };
         let (answer, stream) = tokio::join!(client.send(get("drafts", "/events")), async {
@@ -109,7 +112,8 @@ async fn an_open_flow_upwards_passes_nothing_more_once_its_sender_has_risen() {
     let sidecar =
         mesh.sidecar("planner").calls("search", search.ingress).calls("records", records.ingress).start().await;
     let tcp = TcpStream::connect(sidecar.egress).await.unwrap();
-    let (mut socket, _) = within("an upgrade", tokio_tungstenite::client_async("ws://search/socket", tcp)).await.unwrap();
+    let (mut socket, _) =
+        within("an upgrade", tokio_tungstenite::client_async("ws://search/socket", tcp)).await.unwrap();
     assert_eq!(within("welcome", socket.next()).await.unwrap().unwrap().to_text().unwrap(), "welcome");
     socket.send("harmless".into()).await.unwrap();
     assert_eq!(within("echo", socket.next()).await.unwrap().unwrap().to_text().unwrap(), "harmless");
@@ -124,7 +128,8 @@ async fn an_open_flow_upwards_passes_nothing_more_once_its_sender_has_risen() {
 #[tokio::test]
 async fn a_long_upload_stops_where_its_sender_rises() {
     let mesh = Mesh::new();
-    let (search, records) = (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
+    let (search, records) =
+        (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
     let sidecar = planner(&mesh, &search, &records).await;
     let mut client = RawClient::plain(sidecar.egress).await;
     client.send("POST /upload HTTP/1.1\r\nHost: search\r\nContent-Length: 20\r\n\r\nharmless..").await.unwrap();

@@ -7,17 +7,24 @@ use crate::{peer, query};
 
 #[tokio::test]
 async fn a_write_up_is_accepted_and_delivered_with_its_label() {
+    for h2 in [false, true] {
+        delivered(h2).await;
+    }
+}
+
+async fn delivered(h2: bool) {
     let (mesh, workload) = (Mesh::new(), Workload::ok().await);
-    let vault = mesh.sidecar("vault").serves(workload.address).start().await;
+    let vault = mesh.sidecar("vault");
+    let vault = if h2 { vault.serves_h2(workload.address) } else { vault.serves(workload.address) }.start().await;
     let records = peer(&mesh, "records", "RESTRICTED:clinical").await;
-    let sidecar =
-        mesh.sidecar("planner").calls("vault", vault.ingress).calls("records", records.address).start().await;
+    let sidecar = mesh.sidecar("planner").calls("vault", vault.ingress).calls("records", records.address).start().await;
     assert_eq!(sidecar.ask(get("records", "/patient")).await.status, 200);
     let told = sidecar.ask(post_json("vault", "/v1/reports?urgent=1", &json!({"text": "look"}))).await;
     assert_eq!((told.status.as_u16(), told.body.len()), (202, 0));
     until("it is delivered", || async { (!workload.seen().is_empty()).then_some(()) }).await;
     let seen = workload.last();
     assert_eq!((seen.method.as_str(), seen.target.as_str()), ("POST", "/v1/reports?urgent=1"));
+    assert_eq!(seen.version, if h2 { http::Version::HTTP_2 } else { http::Version::HTTP_11 });
     assert_eq!(&seen.body[..], b"{\"text\":\"look\"}");
     assert_eq!(seen.all("content-type"), ["application/json"]);
     assert!(seen.all("x-forwarded-client-cert")[0].ends_with("URI=spiffe://mesh.bellgate.test/planner"));
@@ -74,7 +81,9 @@ async fn a_full_queue_is_the_callers_own_doing() {
 #[tokio::test]
 async fn the_callers_gateway_checks_first() {
     let mesh = Mesh::new();
-    let search = Recorder::tls(bellgate_spire::server_config(&mesh.identity("search"), &[b"http/1.1"]), |_| ok_response("", "")).await;
+    let search =
+        Recorder::tls(bellgate_spire::server_config(&mesh.identity("search"), &[b"http/1.1"]), |_| ok_response("", ""))
+            .await;
     let sidecar = mesh.sidecar("planner").calls("search", search.address).start().await;
     let told = sidecar.ask(post("search", "/v1/notes/1", "{}")).await;
     assert_eq!(told.verdict(), (422, "manifest".into()));

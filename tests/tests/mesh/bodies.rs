@@ -17,7 +17,8 @@ const LIMIT: usize = 1 << 20;
 
 /// A JSON string of `bytes` bytes, no two places of which look alike for long.
 fn text(bytes: usize) -> Vec<u8> {
-    let mut text: Vec<u8> = (0..bytes).map(|at| b"abcdefghijklmnopqrstuvwxyz0123456789"[(at * 7 + at / 36) % 36]).collect();
+    let mut text: Vec<u8> =
+        (0..bytes).map(|at| b"abcdefghijklmnopqrstuvwxyz0123456789"[(at * 7 + at / 36) % 36]).collect();
     text[0] = b'"';
     text[bytes - 1] = b'"';
     text
@@ -41,8 +42,7 @@ async fn pair(h2: bool) -> Pair {
     let (mesh, workload) = (Mesh::new(), Workload::ok().await);
     let search = mesh.sidecar("search").serves(workload.address).start().await;
     let planner = mesh.sidecar("planner");
-    let planner =
-        if h2 { planner.calls_h2("search", search.ingress) } else { planner.calls("search", search.ingress) };
+    let planner = if h2 { planner.calls_h2("search", search.ingress) } else { planner.calls("search", search.ingress) };
     Pair { workload, planner: planner.start().await, _search: search, _mesh: mesh }
 }
 
@@ -136,18 +136,27 @@ async fn what_is_no_valid_manifest_contacts_nobody() {
         let told = sidecar.ask(post("search", "/v1/search", body)).await;
         let problem = told.json();
         assert_eq!(told.verdict(), (status, "manifest".into()), "{body}: {problem}");
-        assert_eq!((&problem["error"], &problem["cause"]), (&json!("ManifestConformanceError"), &json!(cause)), "{body}");
+        assert_eq!(
+            (&problem["error"], &problem["cause"]),
+            (&json!("ManifestConformanceError"), &json!(cause)),
+            "{body}"
+        );
         assert!(!told.body.windows(7).any(|seven| seven == b"hunter2"), "values are not repeated");
     }
     let told = sidecar.ask(post("search", "/v1/search", "{\"version\":\"1\",\"query\":7,\"more\":1}")).await;
     let problem = told.json();
-    let paths: Vec<&Value> = problem["violations"].as_array().unwrap().iter().map(|one| &one["instance_path"]).collect();
+    let paths: Vec<&Value> =
+        problem["violations"].as_array().unwrap().iter().map(|one| &one["instance_path"]).collect();
     assert!(paths.contains(&&json!("/query")), "all that is wrong is listed: {problem}");
     assert!(paths.len() >= 2, "{problem}");
     assert_eq!(search.accepts(), 0, "no upstream was contacted for any of them");
 
     let largest = "{\"version\":\"2\",\"query\":\"x\",\"limit\":18446744073709551615}";
-    assert_eq!(sidecar.ask(post("search", "/v1/search", largest)).await.status, 200, "2^64-1 is an integer like others");
+    assert_eq!(
+        sidecar.ask(post("search", "/v1/search", largest)).await.status,
+        200,
+        "2^64-1 is an integer like others"
+    );
     assert!(search.text().ends_with(largest), "bytes that pass go on as they came");
 }
 

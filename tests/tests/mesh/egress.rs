@@ -38,7 +38,8 @@ async fn connections_are_pooled_until_our_svid_or_a_bundle_changes() {
     let mesh = Mesh::new();
     let others = DevelopmentAuthority::new("friend.bellgate.test", Options::default()).unwrap();
     mesh.authority.federate("friend.bellgate.test", others.roots()).unwrap();
-    let (search, records) = (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
+    let (search, records) =
+        (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
     let sidecar = planner(&mesh, &search, &records).await;
     for _ in 0..3 {
         assert_eq!(sidecar.ask(get("search", "/page")).await.status, 200);
@@ -80,7 +81,8 @@ async fn a_pooled_connection_is_never_lent_to_another_peers_requests() {
 #[tokio::test]
 async fn only_the_gateway_states_labels_and_ids() {
     let mesh = Mesh::new();
-    let (search, records) = (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
+    let (search, records) =
+        (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
     let sidecar = planner(&mesh, &search, &records).await;
     assert_eq!(sidecar.ask(get("records", "/patient")).await.status, 200);
     let before = records.application_bytes();
@@ -97,7 +99,8 @@ async fn only_the_gateway_states_labels_and_ids() {
     let told = sidecar.ask(request).await;
     assert_eq!(told.status, 200);
     let sent = records.text()[before..].to_ascii_lowercase();
-    let lines: Vec<&str> = sent.lines().filter(|line| line.starts_with("bellgate-") || line.starts_with("x-f")).collect();
+    let lines: Vec<&str> =
+        sent.lines().filter(|line| line.starts_with("bellgate-") || line.starts_with("x-f")).collect();
     let request_id = format!("bellgate-request-id: {}", told.header("bellgate-request-id"));
     assert_eq!(lines.len(), 2, "{sent}");
     assert!(lines.contains(&"bellgate-label: restricted:clinical"), "{sent}");
@@ -125,4 +128,24 @@ async fn an_upstream_that_breaks_off_after_contact_has_told_something() {
     let sidecar = mesh.sidecar("planner").calls("records", gone).start().await;
     assert_eq!(sidecar.ask(get("records", "/patient")).await.verdict(), (502, "upstream".into()));
     assert_eq!(sidecar.label().await, "PUBLIC");
+}
+
+#[tokio::test]
+async fn what_is_not_idempotent_is_sent_once() {
+    let mesh = Mesh::new();
+    let settings = server_config(&mesh.identity("search"), &[b"http/1.1"]);
+    let search = Recorder::tls(settings, |request| {
+        if request.contains(" /break ") { Vec::new() } else { ok_response("Bellgate-Label: PUBLIC\r\n", "{}") }
+    })
+    .await;
+    let sidecar = planner(&mesh, &search, &search).await;
+    // The break comes on a connection from the pool, which may be stale for all that Pingora knows, and on a new one.
+    for sent in 1..=2 {
+        if sent == 1 {
+            assert_eq!(sidecar.ask(get("search", "/page")).await.status, 200);
+        }
+        let told = sidecar.ask(bellgate_tests::post("search", "/break", "{}")).await;
+        assert_eq!(told.verdict(), (502, "upstream".into()));
+        assert_eq!(search.text().matches("POST /break ").count(), sent, "{}", search.text());
+    }
 }

@@ -7,7 +7,14 @@ use serde_json::{Value, json};
 use crate::{peer, planner, query};
 
 /// `GET path` as `caller` straight at a gateway's ingress, with headers.
-async fn direct(mesh: &Mesh, gateway: &Running, caller: &str, to: &str, path: &str, headers: &[(&'static str, &str)]) -> Told {
+async fn direct(
+    mesh: &Mesh,
+    gateway: &Running,
+    caller: &str,
+    to: &str,
+    path: &str,
+    headers: &[(&'static str, &str)],
+) -> Told {
     let mut request = get(to, path);
     for (name, value) in headers {
         request.headers_mut().append(*name, HeaderValue::from_str(value).unwrap());
@@ -15,7 +22,11 @@ async fn direct(mesh: &Mesh, gateway: &Running, caller: &str, to: &str, path: &s
     Client::h1_tls(gateway.ingress, mesh.tls(caller, to)).await.unwrap().ask(request).await
 }
 
-fn with(mut request: Request<bellgate_tests::ReqBody>, name: &'static str, value: &str) -> Request<bellgate_tests::ReqBody> {
+fn with(
+    mut request: Request<bellgate_tests::ReqBody>,
+    name: &'static str,
+    value: &str,
+) -> Request<bellgate_tests::ReqBody> {
     request.headers_mut().append(name, HeaderValue::from_str(value).unwrap());
     request
 }
@@ -54,10 +65,11 @@ async fn permit_permit_and_no_write_down_because_of_what_was_read() {
     let audit = std::fs::read_to_string(sidecar.state.join("audit.jsonl"));
     bellgate_tests::until("the refusal is in the audit log", || async {
         let lines = std::fs::read_to_string(sidecar.state.join("audit.jsonl")).unwrap();
-        lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).any(|record| {
-            record["decision"]["cause_request_id"] == read.header("bellgate-request-id")
-        })
-        .then_some(())
+        lines
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .any(|record| record["decision"]["cause_request_id"] == read.header("bellgate-request-id"))
+            .then_some(())
     })
     .await;
     drop(audit);
@@ -69,8 +81,7 @@ async fn what_is_read_floats_through_two_hops() {
     let search = mesh.sidecar("search").serves(workload.address).start().await;
     let records = mesh.sidecar("records").serves(workload.address).start().await;
     let ward = mesh.sidecar("ward").serves(workload.address).calls("search", search.ingress).start().await;
-    let sidecar =
-        mesh.sidecar("planner").calls("records", records.ingress).calls("ward", ward.ingress).start().await;
+    let sidecar = mesh.sidecar("planner").calls("records", records.ingress).calls("ward", ward.ingress).start().await;
     assert_eq!(ward.ask(get("search", "/page")).await.status, 200);
     assert_eq!(ward.label().await, "PUBLIC");
     assert_eq!(sidecar.ask(get("records", "/patient")).await.status, 200);
@@ -86,7 +97,8 @@ async fn what_is_read_floats_through_two_hops() {
 #[tokio::test]
 async fn a_declaration_raises_and_never_lowers() {
     let mesh = Mesh::new();
-    let (search, records) = (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
+    let (search, records) =
+        (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
     let sidecar = planner(&mesh, &search, &records).await;
     let page = || get("search", "/page");
     for (declared, expected) in [
@@ -208,7 +220,9 @@ async fn without_a_grant_what_exists_sounds_like_what_does_not() {
     // `low` may reach `drafts` by reading alone, and has no grant for anything else of it.
     let drafts = mesh.sidecar("low").calls("search", workload.address).start().await;
     let unknown = fingerprint(&drafts.ask(post_json("nowhere", "/v1/reports", &json!({}))).await);
-    for (host, path) in [("vault", "/v1/reports"), ("vault", "/other"), ("records", "/x"), ("drafts", "/v1/middle"), ("dark", "/lit")] {
+    for (host, path) in
+        [("vault", "/v1/reports"), ("vault", "/other"), ("records", "/x"), ("drafts", "/v1/middle"), ("dark", "/lit")]
+    {
         let told = drafts.ask(post_json(host, path, &json!({}))).await;
         assert_eq!(fingerprint(&told), unknown, "{host}{path}");
     }

@@ -45,7 +45,9 @@ async fn the_admin_socket_is_for_the_uids_that_the_config_names() {
     let mesh = Mesh::new();
     let (search, uid) = (peer(&mesh, "search", "PUBLIC").await, rustix::process::getuid().as_raw());
     let sidecar = mesh.sidecar("planner").admin_uids(&[uid + 1]).calls("search", search.address).start().await;
-    for (method, path) in [(Method::GET, "/v1/label"), (Method::GET, "/v1/status"), (Method::POST, "/v1/reload"), (Method::GET, "/")] {
+    for (method, path) in
+        [(Method::GET, "/v1/label"), (Method::GET, "/v1/status"), (Method::POST, "/v1/reload"), (Method::GET, "/")]
+    {
         let told = sidecar.admin(method, path).await;
         assert_eq!(told.status, 403, "{path}");
         assert!(!String::from_utf8_lossy(&told.body).contains("sha256"), "{path}");
@@ -78,7 +80,8 @@ async fn egress_over_a_unix_socket_is_for_the_uids_that_the_config_names() {
 #[tokio::test]
 async fn metrics_are_there_and_name_nobody() {
     let mesh = Mesh::new();
-    let (search, records) = (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
+    let (search, records) =
+        (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
     let sidecar = planner(&mesh, &search, &records).await;
     for (host, path) in [("search", "/page"), ("records", "/patients/4711"), ("search", "/page"), ("nowhere", "/")] {
         sidecar.ask(get(host, path)).await;
@@ -110,7 +113,12 @@ async fn metrics_are_there_and_name_nobody() {
 
 fn check_with_promtool(text: &str) {
     use std::io::Write as _;
-    let started = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let started = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
     let Ok(mut child) = started else {
         eprintln!("skipped: `promtool check metrics` (promtool is not on PATH)");
         return;

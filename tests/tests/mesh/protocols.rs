@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use bellgate_tests::{
-    Answer, Client, Mesh, RawClient, Recorder, ReqBody, Running, Seen, Workload, get, post, until, websocket_echo, within,
+    Answer, Client, Mesh, RawClient, Recorder, ReqBody, Running, Seen, Workload, get, post, until, websocket_echo,
+    within,
 };
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
@@ -25,8 +26,7 @@ async fn pair(workload: std::net::SocketAddr, h2: bool) -> Pair {
     let search = mesh.sidecar("search");
     let search = if h2 { search.serves_h2(workload) } else { search.serves(workload) }.start().await;
     let planner = mesh.sidecar("planner");
-    let planner =
-        if h2 { planner.calls_h2("search", search.ingress) } else { planner.calls("search", search.ingress) };
+    let planner = if h2 { planner.calls_h2("search", search.ingress) } else { planner.calls("search", search.ingress) };
     Pair { planner: planner.start().await, _search: search, _mesh: mesh }
 }
 
@@ -53,14 +53,22 @@ fn respond(seen: &Seen) -> Answer {
     match seen.target.as_str() {
         "/head" => Answer::ok("twelve bytes", &[("x-kept", "yes")]),
         "/none" => Answer::status(204),
-        "/not-modified" => Answer::Whole(Response::builder().status(304).header("etag", "\"1\"").body(Bytes::new()).unwrap()),
+        "/not-modified" => {
+            Answer::Whole(Response::builder().status(304).header("etag", "\"1\"").body(Bytes::new()).unwrap())
+        }
         "/trailers" => {
-            let response = Response::builder().header("trailer", "x-checksum").body(Bytes::from_static(b"body")).unwrap();
+            let response =
+                Response::builder().header("trailer", "x-checksum").body(Bytes::from_static(b"body")).unwrap();
             Answer::Trailers(response, trailers)
         }
         "/forged" => Answer::ok(
             "{}",
-            &[("bellgate-label", "RESTRICTED"), ("bellgate-declare", "RESTRICTED"), ("bellgate-request-id", "x"), ("alt-svc", "h3=\":443\"")],
+            &[
+                ("bellgate-label", "RESTRICTED"),
+                ("bellgate-declare", "RESTRICTED"),
+                ("bellgate-request-id", "x"),
+                ("alt-svc", "h3=\":443\""),
+            ],
         ),
         "/events" => Answer::Events,
         _ => Answer::ok(seen.body.clone(), &[]),
@@ -166,7 +174,8 @@ async fn grpc_streams_both_ways_and_ends_with_its_trailers() {
         }
         let mut got = Vec::new();
         while got.len() < message.len() {
-            let frame = within("the message comes back before the next is sent", incoming.frame()).await.unwrap().unwrap();
+            let frame =
+                within("the message comes back before the next is sent", incoming.frame()).await.unwrap().unwrap();
             got.extend_from_slice(&frame.into_data().unwrap());
         }
         assert_eq!(got, message);
@@ -260,25 +269,61 @@ async fn who_waits_for_100_continue_is_answered() {
     }
     // A refusal comes instead of the 100: nobody sends a body for nothing.
     let mut client = RawClient::plain(pair.planner.egress).await;
-    client
-        .send("POST /x HTTP/1.1\r\nHost: nobody\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
-        .await
-        .unwrap();
+    client.send("POST /x HTTP/1.1\r\nHost: nobody\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n").await.unwrap();
     assert!(client.answer().await.unwrap().starts_with("HTTP/1.1 403"));
 }
 
 #[tokio::test]
-async fn early_hints_are_not_passed() {
-    let workload = Recorder::plain(|_| {
-        let mut answer = b"HTTP/1.1 103 Early Hints\r\nLink: </secret>\r\nBellgate-Label: PUBLIC\r\n\r\n".to_vec();
-        answer.extend(bellgate_tests::ok_response("", "{}"));
-        answer
-    })
-    .await;
+async fn interim_answers_of_a_workload_are_not_passed() {
+    for status in ["100 Continue", "102 Processing", "103 Early Hints"] {
+        let workload = Recorder::plain(move |_| {
+            let mut answer =
+                format!("HTTP/1.1 {status}\r\nLink: </secret>\r\nBellgate-Label: PUBLIC\r\n\r\n").into_bytes();
+            answer.extend(bellgate_tests::ok_response("", "{}"));
+            answer
+        })
+        .await;
+        let pair = pair(workload.address, false).await;
+        for request in [
+            "GET /page HTTP/1.1\r\nHost: search\r\n\r\n",
+            "POST /page HTTP/1.1\r\nHost: search\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+        ] {
+            let mut client = RawClient::plain(pair.planner.egress).await;
+            client.send(request).await.unwrap();
+            if request.starts_with("POST") {
+                let own = client.answer().await.unwrap();
+                assert!(own.starts_with("HTTP/1.1 100") && !own.contains("secret"), "{status}: {own}");
+                client.send("{}").await.unwrap();
+            }
+            let answer = client.answer().await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 200"), "{status}: {answer}");
+            assert!(!answer.contains("secret"), "{status}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn trailers_of_a_request_end_it_and_nothing_of_them_goes_on() {
+    let workload = Workload::ok().await;
     let pair = pair(workload.address, false).await;
-    let mut client = RawClient::plain(pair.planner.egress).await;
-    client.send("GET /page HTTP/1.1\r\nHost: search\r\n\r\n").await.unwrap();
-    let answer = client.answer().await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(!answer.contains("secret"));
+    for path in ["/v1/search", "/v1/anything"] {
+        let trailers = futures::stream::iter([
+            Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"{\"version\":\"1\",\"query\":\"x\"}"))),
+            Ok(Frame::trailers(
+                [("bellgate-label".parse().unwrap(), HeaderValue::from_static("PUBLIC"))].into_iter().collect(),
+            )),
+        ]);
+        let body = http_body_util::BodyExt::boxed(StreamBody::new(trailers));
+        let request = Request::builder().method(Method::POST).uri(path).header("host", "search").body(body).unwrap();
+        let mut client = Client::h2c(pair.planner.egress).await;
+        // Refused with an answer, or the stream is reset; never hung, never passed.
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(3), client.try_ask(request)).await;
+        eprintln!("{path} {} seen {} {}", waited.is_ok(), workload.seen().len(), pair.planner.process.log());
+        eprintln!("{}", pair._search.process.log());
+        if let Ok(told) = waited.unwrap() {
+            assert_eq!(told.verdict(), (400, "body-unreadable".into()), "{path}");
+        }
+        assert!(workload.seen().is_empty(), "{path}");
+    }
+    assert_eq!(pair.planner.ask(get("search", "/page")).await.status, 200);
 }

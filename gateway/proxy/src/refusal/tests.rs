@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{
-    Asked, Mode, Observation, Question, SpiffeId, Standing, Timestamp, Verdict, decide,
-};
+use bellgate_policy::{Asked, Mode, Observation, Question, SpiffeId, Standing, Timestamp, Verdict, decide};
 
 use super::*;
 

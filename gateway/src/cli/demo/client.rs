@@ -48,7 +48,11 @@ pub(super) async fn ask(egress: SocketAddr, ask: Ask<'_>) -> anyhow::Result<Told
 }
 
 /// Asks another workload's gateway directly, with the SVID in `tls`.
-pub(super) async fn ask_directly(ingress: SocketAddr, tls: Arc<rustls::ClientConfig>, ask: Ask<'_>) -> anyhow::Result<Told> {
+pub(super) async fn ask_directly(
+    ingress: SocketAddr,
+    tls: Arc<rustls::ClientConfig>,
+    ask: Ask<'_>,
+) -> anyhow::Result<Told> {
     let stream = TcpStream::connect(ingress).await.context("connecting to a tool's gateway")?;
     let stream = tokio_rustls::TlsConnector::from(tls)
         .connect("spiffe.invalid".try_into().context("server name")?, stream)

@@ -8,10 +8,12 @@ mod story;
 mod tools;
 mod world;
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use report::Report;
+use tokio::signal::unix::{SignalKind, signal};
 use world::World;
 
 use crate::app;
@@ -67,14 +69,22 @@ async fn rotations(world: &World, report: &Report) {
 async fn tour(args: &Args) -> anyhow::Result<bool> {
     let mut report = Report::new(args.json);
     let world = World::start(&mut report).await?;
+    // From here on there is something to stop: a signal ends the tour, not the program.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stopped = pin!(async {
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(anyhow::Error::from),
+            _ = terminate.recv() => Ok(()),
+        }
+    });
     let outcome = tokio::select! {
         outcome = story::tell(&world, &mut report) => outcome,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+        interrupted = &mut stopped => interrupted.and_then(|()| Err(anyhow::anyhow!("stopped within the tour"))),
     };
     if outcome.is_ok() && !args.once {
         report.stays_up(&world);
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
+            interrupted = &mut stopped => interrupted?,
             () = rotations(&world, &report) => {}
         }
     }

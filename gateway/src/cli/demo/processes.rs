@@ -44,7 +44,8 @@ impl Process {
 
     /// Asks it to end, and sees that it does.
     pub(super) async fn stop(mut self) {
-        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+        {
             // It may have ended by itself; that is as good.
             let _ended_already = rustix::process::kill_process(id, rustix::process::Signal::TERM);
         }

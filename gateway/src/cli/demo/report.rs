@@ -101,14 +101,15 @@ impl Report {
         let cell = |row: &Value, column: &str| match &row[column] {
             Value::String(text) => text.clone(),
             Value::Null => "-".to_owned(),
-            other => other.to_string(),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
         };
         let widths: Vec<usize> = columns
             .iter()
             .map(|column| rows.iter().map(|row| cell(row, column).chars().count()).fold(column.len(), usize::max))
             .collect();
         let line = |cells: Vec<String>| {
-            let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            let padded: Vec<String> =
+                cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
             println!("    {}", padded.join("  ").trim_end());
         };
         println!("  {table}");
@@ -132,7 +133,10 @@ impl Report {
 
     pub(super) fn stays_up(&self, world: &World) {
         if self.json {
-            println!("{}", json!({"kind": "up", "egress": world.egress(), "metrics": world.metrics_url(), "run_folder": world.folder()}));
+            println!(
+                "{}",
+                json!({"kind": "up", "egress": world.egress(), "metrics": world.metrics_url(), "run_folder": world.folder()})
+            );
             return;
         }
         println!("\nEverything stays up until Ctrl-C. You are the planner; try it:");

@@ -1,4 +1,5 @@
 //! The story: what nothing else in a mesh can do, step by step.
+#![expect(clippy::indexing_slicing, reason = "a `serde_json::Value` gives null where it has no such member")]
 
 use std::time::{Duration, Instant};
 
@@ -31,45 +32,111 @@ enum Declared {
 /// Drives the story.
 pub(super) async fn tell(world: &World, report: &mut Report) -> anyhow::Result<()> {
     report.heading("The tour:");
-    let search = || json_ask("search", "/v1/search", &json!({"manifest_version": "1.0.0", "query": "treatment of hypertension"}));
+    let search = || {
+        json_ask("search", "/v1/search", &json!({"manifest_version": "1.0.0", "query": "treatment of hypertension"}))
+    };
 
     let told = planner(world, search()).await?;
-    step(report, "an agent asks the open search", "search", "POST /v1/search", &told, &Declared::Permit(StatusCode::OK), None);
+    step(
+        report,
+        "an agent asks the open search",
+        "search",
+        "POST /v1/search",
+        &told,
+        &Declared::Permit(StatusCode::OK),
+        None,
+    );
 
     let read = planner(world, get("records", "/v1/patients/4711")).await?;
     let request = header(&read, "bellgate-request-id");
     let why = format!("the planner is now {} (request {request})", header(&read, "bellgate-label"));
-    step(report, "it reads a patient's record", "records", "GET /v1/patients/4711", &read, &Declared::Permit(StatusCode::OK), Some(why));
+    step(
+        report,
+        "it reads a patient's record",
+        "records",
+        "GET /v1/patients/4711",
+        &read,
+        &Declared::Permit(StatusCode::OK),
+        Some(why),
+    );
 
     let told = planner(world, search()).await?;
-    step(report, "the same search as before", "search", "POST /v1/search", &told, &Declared::Refused("no-write-down"), None);
+    step(
+        report,
+        "the same search as before",
+        "search",
+        "POST /v1/search",
+        &told,
+        &Declared::Refused("no-write-down"),
+        None,
+    );
     let named = told.json()["decision"]["cause"]["request_id"].as_str() == Some(request.as_str());
 
     let told = planner(world, get("vault", "/v1/settlements")).await?;
-    step(report, "something above its clearance", "vault", "GET /v1/settlements", &told, &Declared::Refused("no-read-up"), None);
+    step(
+        report,
+        "something above its clearance",
+        "vault",
+        "GET /v1/settlements",
+        &told,
+        &Declared::Refused("no-read-up"),
+        None,
+    );
 
     let told = stranger(world).await?;
     direct(report, &told);
 
     let note = json!({"author": "planner", "text": 7, "urgency": "whenever"});
     let told = planner(world, json_ask("records", "/v1/patients/4711/notes", &note)).await?;
-    step(report, "a note that is not what the schema asks for", "records", "POST …/4711/notes", &told, &Declared::Refused("manifest"), None);
+    step(
+        report,
+        "a note that is not what the schema asks for",
+        "records",
+        "POST …/4711/notes",
+        &told,
+        &Declared::Refused("manifest"),
+        None,
+    );
 
     let note = json!({"author": "planner", "text": "4711 needs a second opinion."});
     let told = planner(world, json_ask("vault", "/v1/reports", &note)).await?;
     let why = "a blind write-up: taken, and nothing ever comes back".to_owned();
-    step(report, "it may still report upwards", "vault", "POST /v1/reports", &told, &Declared::Permit(StatusCode::ACCEPTED), Some(why));
+    step(
+        report,
+        "it may still report upwards",
+        "vault",
+        "POST /v1/reports",
+        &told,
+        &Declared::Permit(StatusCode::ACCEPTED),
+        Some(why),
+    );
 
     let told = planner(world, call("deidentify", read.body.clone())).await?;
     let clean = !String::from_utf8_lossy(&told.body).contains("A. Example");
     let why = format!("from its own process: {}", shortened(&told.body, 96));
-    step(report, "a capability takes the direct identifiers out", "enclave", "call deidentify", &told, &Declared::Permit(StatusCode::OK), Some(why));
+    step(
+        report,
+        "a capability takes the direct identifiers out",
+        "enclave",
+        "call deidentify",
+        &told,
+        &Declared::Permit(StatusCode::OK),
+        Some(why),
+    );
 
     let told = planner(world, call("spin", Bytes::from_static(b"{}"))).await?;
     step(report, "a capability that never ends", "enclave", "call spin", &told, &Declared::Refused("capability"), None);
 
     let told = planner(world, call("flood", Bytes::from_static(b"{}"))).await?;
-    step(report, "a capability that returns 11 MiB", "enclave", "call flood", &told, &Declared::Refused("capability"), None);
+    step(
+        report,
+        "a capability that returns 11 MiB",
+        "enclave",
+        "call flood",
+        &told,
+        &Declared::Refused("capability"),
+        None,
+    );
 
     let told = planner(world, get("records", "/v1/patients/4711/vitals")).await?;
     let events = String::from_utf8_lossy(&told.body).matches("event: vitals").count();
@@ -118,7 +185,9 @@ fn step(
 ) {
     let (verdict, reason) = verdict(told);
     let (as_declared, declared) = match declared {
-        Declared::Permit(status) => (verdict == "permit" && told.status == *status, format!("permit ({})", status.as_u16())),
+        Declared::Permit(status) => {
+            (verdict == "permit" && told.status == *status, format!("permit ({})", status.as_u16()))
+        }
         Declared::Refused(code) => (verdict == *code, (*code).to_owned()),
     };
     report.step(&Step {
@@ -227,10 +296,22 @@ async fn silver(world: &World, report: &mut Report) -> anyhow::Result<()> {
     report.heading("The first silver rows, read back from Parquet:");
     let lake = world.folder().join("lake");
     let shown: [(Table, usize, &[&str]); 4] = [
-        (Table::Events, 11, &["entity_uuid", "listener", "subject", "object", "mode", "verdict", "reason", "status", "label"]),
-        (Table::Decisions, 11, &["entity_uuid", "object", "reasons", "current", "object_label", "cause_object", "cause_at"]),
+        (
+            Table::Events,
+            11,
+            &["entity_uuid", "listener", "subject", "object", "mode", "verdict", "reason", "status", "label"],
+        ),
+        (
+            Table::Decisions,
+            11,
+            &["entity_uuid", "object", "reasons", "current", "object_label", "cause_object", "cause_at"],
+        ),
         (Table::StreamTokens, VITALS, &["entity_uuid", "stream_offset", "event_type", "data_bytes", "label"]),
-        (Table::CapabilityCalls, 3, &["entity_uuid", "capability", "outcome", "input_bytes", "output_bytes", "duration_us"]),
+        (
+            Table::CapabilityCalls,
+            3,
+            &["entity_uuid", "capability", "outcome", "input_bytes", "output_bytes", "duration_us"],
+        ),
     ];
     for (table, least, columns) in shown {
         let rows = wait_for_rows(&lake, table, least).await.with_context(|| format!("reading `{}`", table.as_str()))?;

@@ -36,8 +36,10 @@ pub(super) async fn start(tool: Tool) -> std::io::Result<SocketAddr> {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let service = service_fn(move |request| async move { Ok::<_, Infallible>(answer(tool, request).await) });
-                let served = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+                let service =
+                    service_fn(move |request| async move { Ok::<_, Infallible>(answer(tool, request).await) });
+                let served =
+                    auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
                 if let Err(error) = served {
                     log::debug!("tool: {error}");
                 }
@@ -54,7 +56,8 @@ async fn answer(tool: Tool, request: Request<Incoming>) -> Response<Body> {
     match (tool, &head.method, segments.as_slice()) {
         (Tool::Search, &Method::POST, ["v1", "search"]) => {
             let query = serde_json::from_slice::<Value>(&body).ok();
-            let words = query.as_ref().and_then(|query| query["query"].as_str()).map_or(0, |text| text.split(' ').count());
+            let words =
+                query.as_ref().and_then(|query| query["query"].as_str()).map_or(0, |text| text.split(' ').count());
             json(&json!({"results": [
                 {"title": "Hypertension in adults: diagnosis and management", "words_matched": words},
                 {"title": "Drug interactions of ACE inhibitors", "words_matched": words.min(2)},

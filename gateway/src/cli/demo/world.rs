@@ -14,11 +14,11 @@ use http::StatusCode;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
+use super::client;
 use super::files::{self, Sidecar};
 use super::processes::{Process, enclave_program};
 use super::report::Report;
 use super::tools::{self, Tool};
-use super::client;
 
 /// The demo's trust domain.
 const TRUST_DOMAIN: &str = "demo.bellgate.test";
@@ -96,7 +96,9 @@ impl World {
             };
             gateways.push(start_gateway(run, &sidecar)?);
         }
-        report.starting("the agent `planner` and the tools `search`, `records`, `vault`, each behind a gateway of its own");
+        report.starting(
+            "the agent `planner` and the tools `search`, `records`, `vault`, each behind a gateway of its own",
+        );
         let records_ingress = upstreams.iter().find(|(name, _)| *name == "records").map(|(_, address)| *address);
         let mut world = Self {
             authority,
@@ -191,7 +193,10 @@ fn start_authority(run: &Path, stopped: &watch::Receiver<bool>) -> anyhow::Resul
 
 async fn start_registry(run: &Path, stopped: &watch::Receiver<bool>) -> anyhow::Result<SocketAddr> {
     let (folder, _) = Folder::open(&run.join("registry")).map_err(|mistakes| {
-        anyhow::anyhow!("the registry's folder: {}", mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        anyhow::anyhow!(
+            "the registry's folder: {}",
+            mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        )
     })?;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
