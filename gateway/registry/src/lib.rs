@@ -1,6 +1,6 @@
 //! Capabilities by URN: fetched over mutual TLS, proved by their digest, kept in memory; and a folder of them served.
 //!
-//! [`Registry::fetch`] goes from a [`Urn`] and a [`Digest`] to bytes, and [`serve`] is the other end, for development and for sites without a
+//! [`Registry::fetch`] goes from a [`Urn`] and a [`Digest`] to bytes, and [`serve()`] is the other end, for development and for sites without a
 //! network. Neither ever writes a file. The interface is the one that existing runtimes speak (`GET
 //! /api/v1/registry/capabilities/{urn}/download`), with the name escaped, the digest proved and the peer known.
 //!
