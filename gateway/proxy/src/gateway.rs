@@ -30,7 +30,8 @@ use crate::core::Core;
 use crate::refusal::Refusal;
 use crate::request::{self, Next};
 use crate::tee::Tee;
-use crate::{headers, reply, upstream, vigil};
+use crate::upstream::Route;
+use crate::{h2_session, headers, reply, upstream, vigil};
 
 /// One listener's view of the data path.
 pub(crate) struct Gateway {
@@ -82,6 +83,16 @@ const REFUSED: ErrorType = ErrorType::Custom("refused");
 fn refused(ctx: &mut Context, refusal: Refusal) -> Box<Error> {
     ctx.refusal = Some(refusal);
     Error::explain(REFUSED, "refused by bellgate")
+}
+
+/// Ends a flow upwards. Over our own HTTP/2 an error would leave it open: see [`h2_session::abort`].
+fn refuse_upwards(ctx: &mut Context, body: &mut Option<Bytes>, refusal: Refusal) -> Result<()> {
+    if ctx.route.as_ref().is_some_and(Route::is_h2_beyond) {
+        *body = Some(h2_session::abort());
+        ctx.refusal = Some(refusal);
+        return Ok(());
+    }
+    Err(refused(ctx, refusal))
 }
 
 #[async_trait]
@@ -158,7 +169,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         if body.is_none() && !end {
             // Trailers on a request: Pingora would ask for the end of the body again and again.
-            return Err(refused(ctx, Refusal::BodyUnreadable));
+            return refuse_upwards(ctx, body, Refusal::BodyUnreadable);
         }
         if let Some(whole) = &ctx.body {
             // What is replayed is the tail that Pingora kept; what was validated is the whole.
@@ -167,7 +178,7 @@ impl ProxyHttp for Gateway {
             && !chunk.is_empty()
             && let Err(refusal) = vigil::upward_chunk(&self.core, ctx)
         {
-            return Err(refused(ctx, refusal));
+            return refuse_upwards(ctx, body, refusal);
         }
         ctx.exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         Ok(())

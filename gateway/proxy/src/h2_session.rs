@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::stream;
 use http::HeaderMap;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::Result;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_core::protocols::http::custom::client::Session;
 use pingora_core::protocols::http::custom::{BodyWrite, CustomMessageWrite};
 use pingora_core::protocols::http::v2::client::Http2Session;
@@ -28,6 +28,22 @@ impl H2Session {
     }
 }
 
+/// What stands for "reset the stream" among chunks, by its address.
+static ABORT: [u8; 1] = [0];
+
+/// Put in the place of a chunk that is refused, it resets the upstream's stream.
+///
+/// Where a request's body is refused half-way Pingora ends an HTTP/1.1 exchange; of an HTTP/2 one it
+/// stops reading the body and waits for an answer, and the upstream waits for the body. A reset ends
+/// both, and tells the upstream that what it has is not whole.
+pub(crate) fn abort() -> Bytes {
+    Bytes::from_static(&ABORT)
+}
+
+fn is_abort(chunk: &Bytes) -> bool {
+    std::ptr::eq(chunk.as_ptr(), ABORT.as_ptr())
+}
+
 /// The upward half of a stream.
 struct Body {
     stream: h2::SendStream<Bytes>,
@@ -41,6 +57,11 @@ impl BodyWrite for Body {
         let chunk = data.split_to(data.len());
         if chunk.is_empty() {
             return Ok(());
+        }
+        if is_abort(&chunk) {
+            self.finished = true;
+            self.stream.send_reset(h2::Reason::CANCEL);
+            return Error::e_explain(ErrorType::WriteError, "the request's body was refused half-way");
         }
         write_body(&mut self.stream, chunk, false, self.timeout).await
     }

@@ -55,6 +55,17 @@ impl Route {
     }
 }
 
+impl Route {
+    /// Whether HTTP/2 is spoken on it through our own connector, which the local workload is not reached by.
+    #[must_use]
+    pub(crate) fn is_h2_beyond(&self) -> bool {
+        match self {
+            Self::Local { .. } => false,
+            Self::Mesh { h2, .. } | Self::Web { h2, .. } => *h2,
+        }
+    }
+}
+
 /// Chooses the peer from the permit. Runs again at every retry.
 ///
 /// # Errors
