@@ -140,3 +140,30 @@ async fn a_long_upload_stops_where_its_sender_rises() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 403"), "{answer}");
     assert!(!search.text().contains("secret"), "{}", search.text());
 }
+
+#[tokio::test]
+async fn a_grpc_stream_ends_where_its_sender_rises() {
+    let (mesh, workload) = (Mesh::new(), Workload::ok().await);
+    let search = mesh.sidecar("search").serves(workload.address).start().await;
+    let records = mesh.sidecar("records").serves(workload.address).start().await;
+    let sidecar =
+        mesh.sidecar("planner").calls("search", search.ingress).calls("records", records.ingress).start().await;
+    let (sender, receiver) = tokio::sync::mpsc::unbounded_channel::<bytes::Bytes>();
+    let frames = futures::stream::unfold(receiver, |mut receiver| async {
+        let chunk = receiver.recv().await?;
+        Some((Ok::<_, std::convert::Infallible>(hyper::body::Frame::data(chunk)), receiver))
+    });
+    let body = http_body_util::BodyExt::boxed(http_body_util::StreamBody::new(Box::pin(frames)));
+    let request = http::Request::post("http://search/chat").header("content-type", "application/grpc").body(body).unwrap();
+    let mut client = Client::h2c(sidecar.egress).await;
+    sender.send("harmless".into()).unwrap();
+    let mut incoming = client.send(request).await.unwrap().into_body();
+    let frame = within("the echo", incoming.frame()).await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), "harmless");
+    assert_eq!(sidecar.ask(get("records", "/patient")).await.status, 200);
+    sender.send("the patient's name".into()).unwrap();
+    // Not one more byte comes back, and the end is no end of a whole answer.
+    let next = within("the end of the stream", incoming.frame()).await;
+    assert!(matches!(next, Some(Err(_))), "broken off");
+    assert!(sidecar.metric("bellgate_flows_ended_total").await > 0.5);
+}

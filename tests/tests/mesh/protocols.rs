@@ -317,10 +317,7 @@ async fn trailers_of_a_request_end_it_and_nothing_of_them_goes_on() {
         let request = Request::builder().method(Method::POST).uri(path).header("host", "search").body(body).unwrap();
         let mut client = Client::h2c(pair.planner.egress).await;
         // Refused with an answer, or the stream is reset; never hung, never passed.
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(3), client.try_ask(request)).await;
-        eprintln!("{path} {} seen {} {}", waited.is_ok(), workload.seen().len(), pair.planner.process.log());
-        eprintln!("{}", pair._search.process.log());
-        if let Ok(told) = waited.unwrap() {
+        if let Ok(told) = client.try_ask(request).await {
             assert_eq!(told.verdict(), (400, "body-unreadable".into()), "{path}");
         }
         assert!(workload.seen().is_empty(), "{path}");
