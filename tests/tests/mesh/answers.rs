@@ -154,7 +154,8 @@ async fn a_grpc_stream_ends_where_its_sender_rises() {
         Some((Ok::<_, std::convert::Infallible>(hyper::body::Frame::data(chunk)), receiver))
     });
     let body = http_body_util::BodyExt::boxed(http_body_util::StreamBody::new(Box::pin(frames)));
-    let request = http::Request::post("http://search/chat").header("content-type", "application/grpc").body(body).unwrap();
+    let request =
+        http::Request::post("http://search/chat").header("content-type", "application/grpc").body(body).unwrap();
     let mut client = Client::h2c(sidecar.egress).await;
     sender.send("harmless".into()).unwrap();
     let mut incoming = client.send(request).await.unwrap().into_body();

@@ -62,7 +62,6 @@ async fn permit_permit_and_no_write_down_because_of_what_was_read() {
     // What it may still do, and what the far gateway saw of it.
     assert_eq!(sidecar.ask(get("records", "/patients/4712")).await.status, 200);
     assert_eq!(workload.seen().len(), 3, "the refused one reached nobody");
-    let audit = std::fs::read_to_string(sidecar.state.join("audit.jsonl"));
     bellgate_tests::until("the refusal is in the audit log", || async {
         let lines = std::fs::read_to_string(sidecar.state.join("audit.jsonl")).unwrap();
         lines
@@ -72,7 +71,6 @@ async fn permit_permit_and_no_write_down_because_of_what_was_read() {
             .then_some(())
     })
     .await;
-    drop(audit);
 }
 
 #[tokio::test]
@@ -130,7 +128,8 @@ async fn a_stated_label_counts_only_from_who_has_a_gateway_and_only_in_range() {
     let denied = |reason: &str| (403, reason.to_owned());
     let label = "bellgate-label";
     let long = format!("PUBLIC:{}", "a".repeat(9000));
-    let rows: Vec<(&str, Vec<(&'static str, &str)>, (u16, String))> = vec![
+    type Row<'a> = (&'a str, Vec<(&'static str, &'a str)>, (u16, String));
+    let rows: Vec<Row<'_>> = vec![
         ("planner", vec![(label, "PUBLIC")], ok.clone()),
         // Nobody states it: its clearance.
         ("planner", vec![], denied("no-write-down")),
