@@ -79,8 +79,8 @@ impl Exchange {
         reasons: &[Reason],
     ) {
         let lattice = policy.lattice();
-        self.subject.clone_from(&decision.subject.to_string());
-        self.object.clone_from(&decision.object.to_string());
+        decision.subject.as_ref().clone_into(&mut self.subject);
+        decision.object.as_ref().clone_into(&mut self.object);
         self.mode = decision.mode.as_str();
         let reason = reasons.first().map_or("", |reason| reason.code());
         let ruling = if reasons.is_empty() { Ruling::Permit } else { Ruling::Refuse };

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use futures::stream;
 use http::HeaderMap;
 use pingora::http::{RequestHeader, ResponseHeader};
-use pingora_core::{Error, ErrorType, Result};
 use pingora_core::protocols::http::custom::client::Session;
 use pingora_core::protocols::http::custom::{BodyWrite, CustomMessageWrite};
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::http::v2::write_body;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::{Digest, UniqueIDType};
+use pingora_core::{Error, ErrorType, Result};
 
 /// One stream of an upstream connection.
 pub(crate) struct H2Session(Http2Session);

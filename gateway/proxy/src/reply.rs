@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bellgate_telemetry::Listener;
 use bytes::Bytes;
 use http::header;
 use pingora::http::ResponseHeader;
@@ -31,7 +32,8 @@ pub(crate) async fn problem(session: &mut Session, ctx: &Context, refusal: &Refu
         Some(released) => lattice.text(&released.label),
         None => lattice.text(&lattice.bottom()),
     };
-    let outbound = ctx.admitted.as_ref().is_some_and(|admitted| admitted.facts.direction == Direction::Outbound);
+    let admitted_outbound = ctx.admitted.as_ref().is_some_and(|it| it.facts.direction == Direction::Outbound);
+    let outbound = admitted_outbound || ctx.exchange.listener == Listener::Egress;
     let label = (!outbound).then_some(label.as_str());
     let sent = send(session, status, Some(PROBLEM_JSON), &ctx.exchange.request_id, label, body.into()).await;
     if let Err(error) = sent {

@@ -47,23 +47,22 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
     ctx.exchange.mode = matter.mode.as_str();
 
     // First without the body, so that a stranger gets no buffer and no schema detail.
-    let first = decide_now(core, &policy, &caller, &matter, &facts.label, &own);
-    if let Verdict::Denial(denial) = first.verdict {
-        ctx.exchange.decided(core, &policy, Point::Request, &Verdict::Denial(denial.clone()));
-        return Err(Refusal::Denied(Box::new(denial)));
-    }
-    body::answer_expectation(session).await?;
-    if let Some(limit) = body_limit(core, &matter) {
-        let whole = timeout(core.limits.answer_timeout, body::read_whole(session, limit))
-            .await
-            .map_err(|_| Refusal::BodyUnreadable)??;
-        if let Some(kind) = &matter.manifest {
-            validate(core, ctx, kind.as_ref(), &whole)?;
+    let mut decided = decide_now(core, &policy, &caller, &matter, &facts.label, &own);
+    if let Verdict::Permit(_) = decided.verdict {
+        body::answer_expectation(session).await?;
+        if let Some(limit) = body_limit(core, &matter) {
+            let whole = timeout(core.limits.answer_timeout, body::read_whole(session, limit))
+                .await
+                .map_err(|_| Refusal::BodyUnreadable)??;
+            if let Some(kind) = &matter.manifest {
+                validate(core, ctx, kind.as_ref(), &whole)?;
+            }
+            ctx.body = Some(whole);
+            // Then with it, and with the current label as it is now: it may have risen meanwhile.
+            decided = decide_now(core, &policy, &caller, &matter, &facts.label, &own);
         }
-        ctx.body = Some(whole);
     }
-    // Then with it, and with the current label as it is now: it may have risen meanwhile.
-    let Decided { verdict, version } = decide_now(core, &policy, &caller, &matter, &facts.label, &own);
+    let Decided { verdict, version } = decided;
     ctx.exchange.decided(core, &policy, Point::Request, &verdict);
     let permit = match verdict {
         Verdict::Permit(permit) => permit,
