@@ -224,6 +224,8 @@ impl Running {
                 until("a listener is open", || async { tokio::net::TcpStream::connect(address).await.ok() }).await;
             }
         }
+        // After a kill its file is there before anybody listens on it again.
+        until("the admin socket is open", || async { tokio::net::UnixStream::connect(&self.admin).await.ok() }).await;
     }
 
     /// Starts it again with the same files, once it has ended.

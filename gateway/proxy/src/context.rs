@@ -85,6 +85,11 @@ impl Context {
         self.place = Some(Place(open.clone()));
         usize::try_from(open.get()).is_ok_and(|count| count <= core.limits.max_exchanges)
     }
+
+    /// Gives the place back, before the exchange is counted as finished.
+    pub(crate) fn close(&mut self) {
+        self.place = None;
+    }
 }
 
 /// A place among the open exchanges, given back however the exchange ends.

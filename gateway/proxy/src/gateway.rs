@@ -274,6 +274,7 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         let status = final_head(session).map_or(0, |answer| answer.status.as_u16());
         let policy = Arc::clone(&ctx.snapshot.policy);
+        ctx.close();
         ctx.exchange.finish(&self.core, &policy, status);
     }
 
