@@ -27,7 +27,7 @@ use crate::admission::{Destination, Direction, destination};
 use crate::connector::WebRoots;
 use crate::context::{Admitted, Context};
 use crate::core::{Core, LocalAddress, Protocol};
-use crate::label_header::{DECLARE, LABEL, REQUEST_ID};
+use crate::label_header::{LABEL, REQUEST_ID};
 use crate::refusal::Refusal;
 use crate::reply;
 use crate::request::Next;
@@ -149,36 +149,29 @@ pub(crate) async fn accept(
 fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Request<Full<Bytes>>, Refusal> {
     const KEPT: [header::HeaderName; 3] = [header::CONTENT_TYPE, header::USER_AGENT, header::AUTHORIZATION];
     let head = session.req_header();
-    let mut request = Request::builder()
-        .method(head.method.clone())
-        .uri(&admitted.target)
-        .header(REQUEST_ID, &ctx.exchange.request_id);
+    let mut request = Request::builder().method(head.method.clone()).uri(&admitted.target);
     for name in KEPT {
         for value in head.headers.get_all(&name) {
             request = request.header(&name, value);
         }
     }
-    let lattice = ctx.snapshot.policy.lattice();
+    let (request_id, lattice) = (&ctx.exchange.request_id, ctx.snapshot.policy.lattice());
     request = match admitted.facts.direction {
         Direction::Inbound => request
+            .header(REQUEST_ID, request_id)
             .header(header::HOST, &admitted.facts.host)
             .header(XFCC, xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id())),
         Direction::Outbound => match destination(&admitted.permit) {
-            Some(Destination::Mesh { name, .. }) => {
-                request.header(header::HOST, name.as_ref()).header(LABEL, lattice.text(admitted.permit.current()))
-            }
+            Some(Destination::Mesh { name, .. }) => request
+                .header(REQUEST_ID, request_id)
+                .header(header::HOST, name.as_ref())
+                .header(LABEL, lattice.text(admitted.permit.current())),
+            // Outside the mesh nobody is told our names and labels.
             Some(Destination::Web { host, .. }) => request.header(header::HOST, host),
             Some(Destination::Enclave) | None => return Err(Refusal::Internal),
         },
     };
-    let mut request = request.body(Full::new(ctx.body.clone().unwrap_or_default())).map_err(|_| Refusal::Internal)?;
-    if matches!(destination(&admitted.permit), Some(Destination::Web { .. }))
-        && admitted.facts.direction == Direction::Outbound
-    {
-        request.headers_mut().remove(REQUEST_ID);
-    }
-    request.headers_mut().remove(DECLARE);
-    Ok(request)
+    request.body(Full::new(ctx.body.clone().unwrap_or_default())).map_err(|_| Refusal::Internal)
 }
 
 impl AppendWorker {

@@ -58,6 +58,12 @@ impl Audit {
         Ok((Self { queue: Some(sender), dropped }, AuditWriter { thread, closing }))
     }
 
+    /// Whether there is a log, so that a record is worth making.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.queue.is_some()
+    }
+
     /// Queues one record; never blocks.
     pub fn record(&self, record: impl FnOnce() -> Value) {
         if let Some(queue) = &self.queue

@@ -89,13 +89,15 @@ impl Exchange {
             .with_label_values(&[self.listener.as_str(), point.as_str(), self.mode, ruling.as_str(), reason])
             .inc();
         let label = label_of(decision).unwrap_or_else(|| lattice.bottom());
-        self.label = Some(self.label.as_ref().map_or_else(|| label.clone(), |own| own.join(&label)));
+        self.carries(&label);
+        if !core.audit.is_on() && core.events.is_none() {
+            return;
+        }
         let text = |label: &Option<SecurityLabel>| label.as_ref().map(|label| lattice.text(label));
-        let at = core.now();
-        let event = || DecisionEvent {
+        let event = DecisionEvent {
             request_id: self.request_id.clone(),
             point,
-            at,
+            at: core.now(),
             subject: self.subject.clone(),
             object: self.object.clone(),
             mode: self.mode.to_owned(),
@@ -111,8 +113,13 @@ impl Exchange {
             policy: policy.digest().to_owned(),
             label: lattice.text(&label),
         };
-        core.audit.record(|| json!({"kind": "decision", "listener": self.listener.as_str(), "decision": event()}));
-        core.tell(|| Event::Decision(Box::new(event())));
+        core.audit.record(|| json!({"kind": "decision", "listener": self.listener.as_str(), "decision": event}));
+        core.tell(|| Event::Decision(Box::new(event)));
+    }
+
+    /// The exchange carries `label` too.
+    pub(crate) fn carries(&mut self, label: &SecurityLabel) {
+        self.label = Some(self.label.as_ref().map_or_else(|| label.clone(), |own| own.join(label)));
     }
 
     /// The watermark rose: told in the audit log, counted.

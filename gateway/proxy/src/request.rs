@@ -166,8 +166,8 @@ pub(crate) fn deliver(
         Some(object) if streams => permit.current().join(object),
         _ => permit.current().clone(),
     };
-    let from = format!("delivery from {}", admitted.caller.id().as_str());
-    answer::raise(core, &admitted.own.watermark, &label, policy.lattice().text(&label), &from, exchange)
+    let from = || format!("delivery from {}", admitted.caller.id().as_str());
+    answer::raise(core, policy, &admitted.own.watermark, &label, from, exchange)
 }
 
 fn is_grpc(session: &Session) -> bool {

@@ -73,7 +73,7 @@ impl Route {
 /// A [`Refusal`] where the config has no address for what the policy permits.
 pub(crate) async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> Result<Box<HttpPeer>, Refusal> {
     // A retry is decided anew, and so is a first try before which a label rose.
-    vigil::a_try(core, ctx)?;
+    vigil::decide_anew(core, ctx)?;
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     let h2_asked = admitted.grpc || session.req_header().version == http::Version::HTTP_2;
     let upgrade = admitted.facts.upgrade;

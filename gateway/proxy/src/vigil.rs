@@ -32,17 +32,13 @@ pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
     })
 }
 
-/// A try at an upstream, the first or another one: nothing has left yet, so a change since the
-/// request was decided is a plain refusal.
+/// Decides a request again, if anything has moved since it was decided. At a try of an upstream, the first or another
+/// one, nothing has left yet, and a change is a plain refusal.
 ///
 /// # Errors
 ///
 /// [`Refusal::Denied`] when the request would not be permitted any more.
-pub(crate) fn a_try(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
-    decide_anew(core, ctx)
-}
-
-fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+pub(crate) fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
     // Without an admitted request there is no upstream and so no chunk.
     let Some(admitted) = &mut ctx.admitted else { return Ok(()) };
     let reading = admitted.own.watermark.reading();
