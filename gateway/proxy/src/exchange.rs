@@ -110,6 +110,9 @@ impl Exchange {
             cause_request_id: decision.cause.as_ref().map(|cause| cause.request_id.clone()),
             cause_object: decision.cause.as_ref().map(|cause| cause.object.clone()),
             cause_at: decision.cause.as_ref().map(|cause| cause.at),
+            cause_label: decision.cause.as_ref().map(|cause| cause.label.clone()),
+            downgrade: None,
+            handle: None,
             policy: policy.digest().to_owned(),
             label: lattice.text(&label),
         };
