@@ -1,6 +1,6 @@
 #!/bin/sh
 # The benchmark, in one command: builds release, finds Envoy, measures every row in rounds, prints a table in Markdown.
-# Usage: tests/bench/run.sh [--seconds N] [--rounds N] [--connections 32] [--warm-up N] [--keep]
+# Usage: tests/bench/run.sh [--build-only] [--seconds N] [--rounds N] [--connections 32] [--warm-up N] [--keep]
 # Each window is bounded; with the defaults (10 s, 3 rounds, 5 rows) the whole takes about 3 minutes after the build.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -18,6 +18,7 @@ if [ -z "$envoy" ]; then
   fi
 fi
 cargo build --release -p bellgate -p bellgate-tests --bin bellgate --bin bellgate-bench
+[ "${1-}" != --build-only ] || exit 0
 
 "$envoy" --version | sed -n 's/.*version: /envoy /p'
 "$target/release/bellgate" --version

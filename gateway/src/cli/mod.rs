@@ -1,8 +1,10 @@
 //! The commands, and the statuses they end with.
 
+mod admin_socket;
 mod check;
 mod demo;
 mod exit;
+mod label;
 mod manifest;
 mod policy;
 mod registry;
@@ -30,6 +32,8 @@ enum Command {
     Check(check::Args),
     /// Ask a policy what it would decide
     Policy(policy::Args),
+    /// See what a running gateway's workload has read, or let it start anew
+    Label(label::Args),
     /// Check documents against a JSON Schema as the gateway would
     Manifest(manifest::Args),
     /// Serve a folder of capabilities
@@ -43,6 +47,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(args),
         Command::Policy(args) => policy::run(args),
+        Command::Label(args) => label::run(&args),
         Command::Manifest(args) => manifest::run(args),
         Command::Registry(args) => registry::run(args),
     }

@@ -11,11 +11,18 @@ use crate::rows::Row;
 /// The policy: one caller, one upstream, one grant. The route names its manifest where the row validates.
 pub(crate) fn policy(row: Row) -> String {
     let manifest = if row.validates() { format!(", manifest: {KIND}") } else { String::new() };
+    let floating = "floor: PUBLIC, gateway: true, holds_no_data: \"answers from memory\"";
+    let more = match row {
+        Row::Envoy | Row::Decision | Row::Validation | Row::Events | Row::Parquet => String::new(),
+        Row::Static => ", gateway: true".to_owned(),
+        Row::Floating => format!(", {floating}"),
+        Row::Handles => format!(", {floating}, handles: {{ reason: \"one thread for each request\", limit: 1024 }}"),
+    };
     format!(
         "version: 1
 subjects:
-  planner: {{ id: \"{CALLER}\", clearance: STANDARD }}
-  orders: {{ id: \"{GATEWAY}\", clearance: STANDARD }}
+  planner: {{ id: \"{CALLER}\", clearance: STANDARD{more} }}
+  orders: {{ id: \"{GATEWAY}\", clearance: STANDARD{more} }}
 upstreams:
   orders:
     workload: orders

@@ -1,7 +1,9 @@
-//! The load generator: a closed loop over kept-alive connections with client certificates.
+//! The load generator: kept-alive connections with client certificates, in a closed loop or, with `--rate`, an open one.
 //!
 //! Every connection is open and has had an answer before the window begins. Only what was both sent and answered inside
-//! the window counts.
+//! the window counts. In the open loop each connection sends at times that were fixed before, whatever came of the request
+//! before, and a latency counts from when a request was due: what waits for a slow one is not left out (coordinated
+//! omission). Timers tick once in a millisecond, which is the resolution of its latencies.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::time::{Instant as Tick, Interval, MissedTickBehavior, interval_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -48,6 +51,12 @@ pub(crate) struct Options {
     /// Seconds of the window.
     #[arg(long)]
     seconds: f64,
+    /// Requests a second over all connections, due at fixed times; as many as are answered where left out.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// The label that every request states.
+    #[arg(long)]
+    label: Option<String>,
 }
 
 /// What the load generator says, one JSON object a line: first `Window`, then `Done`.
@@ -90,15 +99,19 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let identity = identities::load_generator(&options.workload_api, &options.envoy_authority).await?;
     let expected = SpiffeId::parse(&options.expect).context("--expect is no SPIFFE ID")?;
     let tls = TlsConnector::from(bellgate_spire::client_config(&identity, &expected, &[b"http/1.1"]));
-    let request: Arc<[u8]> = message::request("orders")?.into();
+    let request: Arc<[u8]> = message::request("orders", options.label.as_deref())?.into();
 
     let (phase, phases) = watch::channel(Phase::WarmUp);
     let first = Connection::open_once_ready(&tls, options.target, &request).await?;
-    let mut connections = vec![tokio::spawn(first.drive(phases.clone()))];
+    let mut open = vec![first];
     for _ in 1..options.connections {
-        let connection = Connection::open(&tls, options.target, Arc::clone(&request)).await?;
-        connections.push(tokio::spawn(connection.drive(phases.clone())));
+        open.push(Connection::open(&tls, options.target, Arc::clone(&request)).await?);
     }
+    let turns = Turns::of(options.rate, options.connections);
+    let connections: Vec<_> = (0_u32..)
+        .zip(open)
+        .map(|(number, connection)| tokio::spawn(connection.drive(phases.clone(), turns.of_connection(number))))
+        .collect();
     tokio::time::sleep(Duration::from_secs_f64(options.warm_up)).await;
     say(&Line::Window)?;
     let began = Instant::now();
@@ -154,6 +167,30 @@ fn quantile(sorted: &[u32], percent: usize) -> u32 {
     sorted.get(rank).copied().unwrap_or(0)
 }
 
+/// When requests are due.
+#[derive(Clone, Copy)]
+struct Turns {
+    /// Between two requests of one connection; `None` in a closed loop.
+    every: Option<Duration>,
+    /// Between the first requests of two connections.
+    apart: Duration,
+}
+
+impl Turns {
+    #[expect(clippy::cast_precision_loss, reason = "at most 1,024 connections")]
+    fn of(rate: Option<f64>, connections: usize) -> Self {
+        let apart = rate.map_or(Duration::ZERO, |rate| Duration::from_secs_f64(1.0 / rate));
+        Self { every: rate.map(|rate| Duration::from_secs_f64(connections as f64 / rate)), apart }
+    }
+
+    /// The turns of one connection, as an interval that begins with its own first turn.
+    fn of_connection(self, number: u32) -> Option<Interval> {
+        let mut interval = interval_at(Tick::now() + self.apart * number, self.every?);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        Some(interval)
+    }
+}
+
 struct Connection {
     stream: TlsStream<TcpStream>,
     request: Arc<[u8]>,
@@ -188,14 +225,18 @@ impl Connection {
 
     /// Sends and waits, again and again, until the window is over or something fails: a broken connection is told, not
     /// opened anew.
-    async fn drive(mut self, phases: watch::Receiver<Phase>) -> Tally {
+    async fn drive(mut self, phases: watch::Receiver<Phase>, mut turns: Option<Interval>) -> Tally {
         let mut tally = Tally::default();
         loop {
+            let due = match &mut turns {
+                Some(turns) => Some(turns.tick().await.into_std()),
+                None => None,
+            };
             let before = *phases.borrow();
             if before == Phase::Over {
                 return tally;
             }
-            let began = Instant::now();
+            let began = due.unwrap_or_else(Instant::now);
             let result = self.exchange().await;
             let took = began.elapsed();
             match result {

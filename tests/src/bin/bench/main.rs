@@ -15,6 +15,7 @@ mod cores;
 mod identities;
 mod load;
 mod message;
+mod pairs;
 mod process;
 mod proxies;
 mod report;
@@ -38,6 +39,8 @@ struct Cli {
 enum Command {
     /// Measure every row in rounds and print a table in Markdown.
     Run(run::Options),
+    /// Measure two rows in interleaved pairs at half of what saturates the first, and print the ratios.
+    Pairs(pairs::Options),
     /// Generate load against one proxy (started by `run`, in a process of its own).
     Load(load::Options),
     /// Serve the answers (started by `run`, in a process of its own).
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
 fn start() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(options) => runtime()?.block_on(run::run(options)),
+        Command::Pairs(options) => runtime()?.block_on(pairs::run(options)),
         Command::Load(options) => runtime()?.block_on(load::run(options)),
         Command::Upstream => runtime()?.block_on(upstream::run()),
     }

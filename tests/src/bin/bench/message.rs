@@ -52,11 +52,12 @@ pub(crate) fn body() -> anyhow::Result<String> {
     Ok(with_note(&"n".repeat(room)))
 }
 
-/// The whole request for `host`.
-pub(crate) fn request(host: &str) -> anyhow::Result<Vec<u8>> {
+/// The whole request for `host`; with `label`, as a caller's gateway sends it.
+pub(crate) fn request(host: &str, label: Option<&str>) -> anyhow::Result<Vec<u8>> {
     let body = body()?;
     let length = body.len();
-    Ok(format!("POST {PATH} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes())
+    let label = label.map(|label| format!("bellgate-label: {label}\r\n")).unwrap_or_default();
+    Ok(format!("POST {PATH} HTTP/1.1\r\nhost: {host}\r\n{label}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").into_bytes())
 }
 
 /// The whole answer.
@@ -100,7 +101,9 @@ mod tests {
             assert_eq!(length(&answer[..end]).unwrap(), None, "{end}");
         }
         assert_eq!(length(&answer).unwrap(), Some(answer.len()));
-        assert_eq!(length(&request("x").unwrap()).unwrap(), Some(request("x").unwrap().len()));
+        assert_eq!(length(&request("x", None).unwrap()).unwrap(), Some(request("x", None).unwrap().len()));
+        let labelled = String::from_utf8(request("x", Some("PUBLIC")).unwrap()).unwrap();
+        assert!(labelled.contains("\r\nbellgate-label: PUBLIC\r\n"));
         assert!(length(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
     }
 }

@@ -25,11 +25,11 @@ impl Sample {
         self.measured.answered as f64
     }
 
-    fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         self.answered() / self.measured.seconds
     }
 
-    fn cpu_us(&self) -> f64 {
+    pub(crate) fn cpu_us(&self) -> f64 {
         self.cpu_seconds * 1e6 / self.answered()
     }
 
@@ -89,7 +89,7 @@ fn sample(round: &[Sample], row: Row) -> Option<&Sample> {
 }
 
 /// The middle value, or the mean of the two in the middle; NaN of none.
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     match (values.get(half), half.checked_sub(1).and_then(|below| values.get(below))) {

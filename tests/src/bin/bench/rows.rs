@@ -1,4 +1,4 @@
-//! The rows of the table: Envoy, then the gateway with one part more in each.
+//! The rows of the table: Envoy, then the gateway with one part more in each; and the rows that are compared in pairs.
 
 /// One row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -14,6 +14,12 @@ pub(crate) enum Row {
     Events,
     /// Also refinement into Parquet, every second, on the same core.
     Parquet,
+    /// As `validation`, between static subjects for which gateways speak: the caller's label is stated and read.
+    Static,
+    /// The same between floating subjects: a watermark is read, and raised by the first request.
+    Floating,
+    /// The same, and each delivered request opens a handle, as far as their limit goes.
+    Handles,
 }
 
 impl Row {
@@ -28,12 +34,20 @@ impl Row {
             Self::Validation => "+ manifest validation",
             Self::Events => "+ metrics, events queued",
             Self::Parquet => "+ refinement to Parquet",
+            Self::Static => "static labels",
+            Self::Floating => "floating labels",
+            Self::Handles => "floating labels, handles",
         }
     }
 
     /// The body is checked.
     pub(crate) fn validates(self) -> bool {
-        matches!(self, Self::Validation | Self::Events | Self::Parquet)
+        !matches!(self, Self::Envoy | Self::Decision)
+    }
+
+    /// The label that the caller's gateway states, where one speaks for it.
+    pub(crate) fn stated(self) -> Option<&'static str> {
+        matches!(self, Self::Static | Self::Floating | Self::Handles).then_some("STANDARD")
     }
 
     /// Metrics and events.

@@ -22,88 +22,127 @@ use crate::scrape;
 /// For the processes around one window to start and to end.
 const OVERHEAD: Duration = Duration::from_secs(40);
 
-/// What `run` is told.
+/// How each window is measured.
 #[derive(clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Windows {
     /// Seconds of each window.
     #[arg(long, default_value_t = 10.0)]
-    seconds: f64,
+    pub(crate) seconds: f64,
     /// Seconds of load before each window.
     #[arg(long, default_value_t = 1.0)]
-    warm_up: f64,
-    /// How often every row is measured.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
+    pub(crate) warm_up: f64,
     /// Connections at once.
     #[arg(long, default_value_t = 32)]
-    connections: usize,
+    pub(crate) connections: usize,
     /// The release build of the gateway.
     #[arg(long, default_value = "target/release/bellgate")]
-    bellgate: PathBuf,
+    pub(crate) bellgate: PathBuf,
     /// Envoy.
     #[arg(long, default_value = "envoy")]
-    envoy: PathBuf,
-    /// Only these rows, comma-separated; the ratios need `envoy` among them. All where nothing is given.
-    #[arg(long, value_enum, value_delimiter = ',')]
-    rows: Vec<Row>,
+    pub(crate) envoy: PathBuf,
     /// Keep the run's folder (configs, policy, Parquet files) and say where it is.
     #[arg(long)]
     keep: bool,
 }
 
+/// What `run` is told.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    windows: Windows,
+    /// How often every row is measured.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only these rows, comma-separated; the ratios need `envoy` among them. All where nothing is given.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    rows: Vec<Row>,
+}
+
+impl Windows {
+    fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(self.seconds > 0.0 && self.seconds <= 600.0, "--seconds must lie between 0 and 600");
+        anyhow::ensure!((0.0..=60.0).contains(&self.warm_up), "--warm-up must lie between 0 and 60 seconds");
+        anyhow::ensure!((1..=1024).contains(&self.connections), "--connections must lie between 1 and 1024");
+        cores::check()?;
+        cores::pin(Core::Rest)
+    }
+
+    /// Checks the options, and does `work` in a folder of its own.
+    pub(crate) async fn in_folder<T>(&self, work: impl AsyncFnOnce(&Path) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.check()?;
+        let folder =
+            tempfile::Builder::new().prefix("bellgate-bench-").permissions(Permissions::from_mode(0o700)).tempdir()?;
+        let result = work(folder.path()).await;
+        if self.keep {
+            eprintln!("kept: {}", folder.keep().display());
+        }
+        result
+    }
+}
+
 /// Measures every row in every round and prints the table.
 pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
-    anyhow::ensure!(options.seconds > 0.0 && options.seconds <= 600.0, "--seconds must lie between 0 and 600");
-    anyhow::ensure!((0.0..=60.0).contains(&options.warm_up), "--warm-up must lie between 0 and 60 seconds");
     anyhow::ensure!((1..=100).contains(&options.rounds), "--rounds must lie between 1 and 100");
-    anyhow::ensure!((1..=1024).contains(&options.connections), "--connections must lie between 1 and 1024");
-    cores::check()?;
-    cores::pin(Core::Rest)?;
-    let folder =
-        tempfile::Builder::new().prefix("bellgate-bench-").permissions(Permissions::from_mode(0o700)).tempdir()?;
-    let result = rounds(&options, folder.path()).await;
-    if options.keep {
-        eprintln!("kept: {}", folder.keep().display());
-    }
-    let rounds = result?;
+    let windows = &options.windows;
+    let rounds = windows.in_folder(async |folder| rounds(&options, folder).await).await?;
     println!(
         "Medians over {} round(s) of {} s, {} connections, HTTP/1.1 kept alive, TLS 1.3 with client certificates, 1 KiB up and down.\n",
-        options.rounds, options.seconds, options.connections
+        options.rounds, windows.seconds, windows.connections
     );
     println!("{}", table(&rounds));
     Ok(())
 }
 
 async fn rounds(options: &Options, folder: &Path) -> anyhow::Result<Vec<Vec<Sample>>> {
-    let authority = Authority::start(folder).await?;
-    let (_upstream, upstream) = start_upstream().await?;
-    let places = Places::new(folder, &options.bellgate, &options.envoy, upstream, authority)?;
+    let bench = Bench::start(&options.windows, folder).await?;
     let mut rounds = Vec::new();
     for round in 0..options.rounds {
-        let mut rows: Vec<Row> =
-            Row::ALL.into_iter().filter(|row| options.rows.is_empty() || options.rows.contains(row)).collect();
+        let mut rows: Vec<Row> = if options.rows.is_empty() { Row::ALL.to_vec() } else { options.rows.clone() };
         let first = round.checked_rem(rows.len()).unwrap_or(0);
         rows.rotate_left(first);
         let mut samples = Vec::new();
         for row in rows {
-            eprint!("round {} of {}, {} ... ", round.saturating_add(1), options.rounds, row.name());
-            let limit = Duration::from_secs_f64(options.seconds + options.warm_up) + OVERHEAD;
-            let sample = timeout(limit, measure(options, &places, row))
-                .await
-                .with_context(|| format!("{}: no result within {limit:?}", row.name()))??;
-            eprintln!("{} requests", sample.measured.answered);
-            if let Some(failure) = &sample.measured.first_failure {
-                eprintln!("  {} failures; the first: {failure}", sample.measured.failed);
-            }
-            samples.push(sample);
+            eprint!("round {} of {}, ", round.saturating_add(1), options.rounds);
+            samples.push(bench.measure(row, None).await?);
         }
         rounds.push(samples);
     }
     Ok(rounds)
 }
 
+/// What all windows share: the upstream, the authority, the options.
+pub(crate) struct Bench<'a> {
+    windows: &'a Windows,
+    places: Places,
+    _upstream: Process,
+}
+
+impl<'a> Bench<'a> {
+    /// Starts what all windows share in `folder`.
+    pub(crate) async fn start(windows: &'a Windows, folder: &Path) -> anyhow::Result<Self> {
+        let authority = Authority::start(folder).await?;
+        let (upstream_process, upstream) = start_upstream().await?;
+        let places = Places::new(folder, &windows.bellgate, &windows.envoy, upstream, authority)?;
+        Ok(Self { windows, places, _upstream: upstream_process })
+    }
+
+    /// Measures one row once: in a closed loop, or at `rate` requests a second.
+    pub(crate) async fn measure(&self, row: Row, rate: Option<f64>) -> anyhow::Result<Sample> {
+        eprint!("{} ... ", row.name());
+        let limit = Duration::from_secs_f64(self.windows.seconds + self.windows.warm_up) + OVERHEAD;
+        let sample = timeout(limit, measure(self.windows, &self.places, row, rate))
+            .await
+            .with_context(|| format!("{}: no result within {limit:?}", row.name()))??;
+        eprintln!("{} requests", sample.measured.answered);
+        if let Some(failure) = &sample.measured.first_failure {
+            eprintln!("  {} failures; the first: {failure}", sample.measured.failed);
+        }
+        Ok(sample)
+    }
+}
+
 /// One proxy, one window, and the end of both.
-async fn measure(options: &Options, places: &Places, row: Row) -> anyhow::Result<Sample> {
+async fn measure(options: &Windows, places: &Places, row: Row, rate: Option<f64>) -> anyhow::Result<Sample> {
     let Proxy { mut process, address, id, metrics } = Proxy::start(places, row)?;
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -115,6 +154,12 @@ async fn measure(options: &Options, places: &Places, row: Row) -> anyhow::Result
         .args(["--connections", &options.connections.to_string()])
         .args(["--warm-up", &options.warm_up.to_string()])
         .args(["--seconds", &options.seconds.to_string()]);
+    if let Some(rate) = rate {
+        command.args(["--rate", &rate.to_string()]);
+    }
+    if let Some(label) = row.stated() {
+        command.args(["--label", label]);
+    }
     let mut load = Process::start("bellgate-bench load", command, Core::Rest, true)?;
     let mut lines = BufReader::new(load.stdout()?).lines();
     let meter = process.meter()?;

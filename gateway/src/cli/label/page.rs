@@ -1,0 +1,128 @@
+//! What a person reads.
+
+use std::fmt::Write as _;
+
+use super::seen::{Done, Handles, Seen};
+
+/// One page about a workload's label; `flags` name the same gateway again.
+pub(super) fn of(seen: &Seen, flags: &str) -> String {
+    let mut page = String::new();
+    let name = seen.name.as_deref().unwrap_or(&seen.subject);
+    put(&mut page, format_args!("{name} ({})\n", seen.subject));
+    put(&mut page, format_args!("  current label   {}", seen.label));
+    put(&mut page, format_args!("  floor           {}", seen.floor));
+    put(&mut page, format_args!("  clearance       {}", seen.clearance));
+    put(&mut page, format_args!("  policy          {}\n", seen.policy));
+    raised(&mut page, seen);
+    if let Some(reset) = &seen.reset {
+        put(
+            &mut page,
+            format_args!("\nlast reset\n  {}  from {}, by uid {}: {}", reset.at, reset.before, reset.uid, reset.reason),
+        );
+    }
+    budgets(&mut page, seen);
+    handles(&mut page, &seen.handles);
+    if !seen.chain.is_empty() {
+        put(
+            &mut page,
+            format_args!(
+                "\nIt does not fall by itself. Once this workload has forgotten what it read:\n  bellgate label reset {flags} --reason \"...\""
+            ),
+        );
+    }
+    page
+}
+
+fn raised(page: &mut String, seen: &Seen) {
+    put(page, format_args!("what raised it"));
+    if seen.chain.is_empty() {
+        let why = if !seen.floats {
+            "nothing can: its floor is its clearance, so it counts as having read all that it may"
+        } else if seen.label == seen.floor {
+            "nothing: it stands at its floor"
+        } else {
+            "no request: it started there, because what it had seen before was not known (see the gateway's log)"
+        };
+        put(page, format_args!("  {why}"));
+        return;
+    }
+    let wide = |texts: fn(&super::seen::Rise) -> &str| {
+        seen.chain.iter().map(|rise| texts(rise).chars().count()).max().unwrap_or_default()
+    };
+    let (at, object, label) = (wide(|rise| &rise.at), wide(|rise| &rise.object), wide(|rise| &rise.label));
+    for rise in &seen.chain {
+        put(
+            page,
+            format_args!(
+                "  {:at$}  {:object$}  {:label$}  -> {}\n  {:at$}  request {}",
+                rise.at, rise.object, rise.label, rise.after, "", rise.request_id
+            ),
+        );
+    }
+}
+
+fn budgets(page: &mut String, seen: &Seen) {
+    if seen.budgets.is_empty() {
+        return;
+    }
+    put(page, format_args!("\nread down since the last reset"));
+    let rule = seen.budgets.iter().map(|budget| budget.rule.chars().count()).max().unwrap_or_default();
+    for budget in &seen.budgets {
+        match budget.budget {
+            Some(most) => put(
+                page,
+                format_args!(
+                    "  {:rule$}  {} of {most} bytes, {} left",
+                    budget.rule,
+                    budget.spent,
+                    most.saturating_sub(budget.spent)
+                ),
+            ),
+            None => put(
+                page,
+                format_args!(
+                    "  {:rule$}  {} bytes, by a rule that the policy no longer has",
+                    budget.rule, budget.spent
+                ),
+            ),
+        }
+    }
+}
+
+fn handles(page: &mut String, handles: &Handles) {
+    let Some(limit) = handles.limit else { return };
+    put(page, format_args!("\nhandles: {} open, {limit} at most", handles.open));
+    let label = handles.list.iter().map(|handle| handle.label.chars().count()).max().unwrap_or_default();
+    for handle in &handles.list {
+        let task = handle.task.as_ref().map(|task| format!(", for a task of {task}")).unwrap_or_default();
+        put(
+            page,
+            format_args!(
+                "  {}  {:label$}  opened {}, until {}{task}",
+                handle.handle, handle.label, handle.opened_at, handle.expires
+            ),
+        );
+    }
+    let shown = u64::try_from(handles.list.len()).unwrap_or(u64::MAX);
+    if shown < handles.open {
+        put(page, format_args!("  and {} more", handles.open.saturating_sub(shown)));
+    }
+}
+
+/// What a reset did.
+pub(super) fn of_reset(done: &Done) -> String {
+    let handles = match done.handles_closed {
+        0 => String::from("no handle was open"),
+        1 => String::from("one handle was closed"),
+        many => format!("{many} handles were closed"),
+    };
+    format!(
+        "{} counts as new since {}: its label was {} and is {}; budgets start anew, {handles}\n",
+        done.subject, done.at, done.before, done.label
+    )
+}
+
+fn put(page: &mut String, content: std::fmt::Arguments<'_>) {
+    // Writing to a string can't fail.
+    let _ = writeln!(page, "{content}");
+}
