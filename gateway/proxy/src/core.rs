@@ -15,6 +15,7 @@ use bellgate_watermark::Watermark;
 use crate::append::AppendQueue;
 use crate::audit::Audit;
 use crate::capability::Capabilities;
+use crate::connector::WebRoots;
 use crate::metrics::Metrics;
 use crate::peer_uid::PeerUids;
 use crate::retirement::Retirement;
@@ -93,6 +94,8 @@ pub struct Core {
     pub workload: Option<LocalWorkload>,
     /// Where the policy's upstreams are, by name.
     pub addresses: HashMap<String, RemoteAddress>,
+    /// How hosts outside the mesh are verified.
+    pub web: Arc<WebRoots>,
     /// The enclave and the registry, where there are any.
     pub capabilities: Option<Capabilities>,
     /// Blind write-ups on their way.

@@ -24,6 +24,7 @@ mod context;
 pub mod core;
 pub mod enclave;
 mod exchange;
+mod fetch;
 mod gateway;
 mod h2_session;
 mod headers;
