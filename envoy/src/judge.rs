@@ -198,17 +198,18 @@ impl Judge<'_> {
             (None, Some(object)) if matches!(facts.body, Body::Unseen) => permit.current().join(object),
             (None, _) => permit.current().clone(),
         };
-        let observation = Observation {
+        let observation = || Observation {
             request_id: self.request_id.to_owned(),
             object: permit.object().name.to_string(),
             at: self.now,
             label: self.policy.lattice().text(&label),
         };
-        let reading = self.own.watermark.raise(&label, observation).map_err(|error| {
+        let raised = self.own.watermark.raise(&label, observation).map_err(|error| {
             log::error!("request {}: the watermark was not raised: {error}", self.request_id);
             Fault::StateNotKept
         })?;
-        if self.policy.lattice().owns(&reading.label) && reading.label.dominates(&label) {
+        let reached = &raised.reading.label;
+        if self.policy.lattice().owns(reached) && reached.dominates(&label) {
             Ok(())
         } else {
             Err(Fault::Reloading)
