@@ -35,12 +35,15 @@ pub(crate) struct Back {
 /// Labels and one more: nobody states one.
 const STATED: usize = LABELS + 1;
 
+/// For an alteration and for an append.
+type ByMode<T> = [T; 2];
+
 /// All decisions of one policy.
 pub(crate) struct Decisions {
-    /// By caller, target, whether it is an append, and watermark; with the label that the request states.
-    outbound: [[[[(Outcome, Label); LABELS]; 2]; TARGETS]; SEATS],
-    /// By caller, serving workload, whether it is an append, and stated label.
-    inbound: [[[[Outcome; STATED]; 2]; SEATS]; SEATS],
+    /// By caller, target, mode and watermark; with the label that the request states.
+    outbound: [[ByMode<[(Outcome, Label); LABELS]>; TARGETS]; SEATS],
+    /// By caller, serving workload, mode and stated label.
+    inbound: [[ByMode<[Outcome; STATED]>; SEATS]; SEATS],
     /// By reader, target, and label that the serving gateway states.
     back: [[[Back; STATED]; TARGETS]; SEATS],
 }

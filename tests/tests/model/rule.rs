@@ -37,6 +37,10 @@ pub(crate) enum Rule {
     HandleRaisesOwn,
     /// What comes without a handle raises all open handles.
     HandlelessRaisesHandles,
+    /// After a reset a watermark is no lower than what is being passed on at that instant.
+    ResetKeepsWhatPasses,
+    /// A new handle is no lower than what is being passed on without a handle.
+    NewHandleKeepsWhatPasses,
     /// A handle that the workload opens starts at the workload's own watermark.
     HandleStartsAtOwn,
     /// A new policy finds the watermark raised by the outgoing floor.

@@ -36,10 +36,21 @@ pub(crate) enum Chunk {
     Nothing,
     /// They have left the sender's gateway and carry this.
     Sent(Label),
-    /// The reader's gateway has counted them, and has not passed them on. Which sessions they went to, by bits.
-    Counted(Label, u8),
+    /// The reader's gateway has counted them as this label, and is passing them on.
+    Passing { carried: Label, label: Label, reader: Reader },
     /// They were passed on before they were counted. Only where the rule against that is taken out.
     Owed,
+}
+
+/// Who reads what arrives at the keeper.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Reader {
+    /// One session.
+    Session(u8),
+    /// Any of those that are open: it came without a handle.
+    Any,
+    /// A session that has ended since: nobody, but the workload has it.
+    Gone,
 }
 
 /// A request and its answer; both can be streams.

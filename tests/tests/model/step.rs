@@ -4,7 +4,7 @@ use crate::decisions::Outcome;
 use crate::label::Label;
 use crate::protocol::Protocol;
 use crate::rule::Rule;
-use crate::state::{Chunk, FLOWS, Flow, Holder, Leak, SESSIONS, Session, State};
+use crate::state::{Chunk, FLOWS, Flow, Holder, Instance, Leak, Reader, SESSIONS, Session, State};
 use crate::world::{Target, World};
 
 /// One thing that happens. Flows are meant by their place.
@@ -117,14 +117,14 @@ impl Protocol {
                     steps.push(Step::Accept { flow, given: u8::try_from(free).ok() });
                 }
             }
-            Chunk::Counted(..) => steps.push(Step::Deliver { flow }),
+            Chunk::Passing { .. } => steps.push(Step::Deliver { flow }),
             Chunk::Owed => steps.push(Step::CountLate { flow }),
             Chunk::Nothing => {}
         }
         match it.down {
             Chunk::Nothing if open && it.delivered => steps.push(Step::Answer { flow }),
             Chunk::Sent(_) => steps.push(Step::Take { flow }),
-            Chunk::Counted(..) => steps.push(Step::Release { flow }),
+            Chunk::Passing { .. } => steps.push(Step::Release { flow }),
             Chunk::Owed => steps.push(Step::CountLate { flow }),
             Chunk::Nothing => {}
         }
@@ -281,16 +281,17 @@ impl Protocol {
         if first && let Some(session) = given {
             it.given = given;
             // It has nothing but what the workload was made with, and then what is delivered.
-            state.sessions[usize::from(session)] = Some(Session { watermark: Label::BOTTOM, memory: server.floor });
+            let watermark = self.passing_to_any(state);
+            state.sessions[usize::from(session)] = Some(Session { watermark, memory: server.floor });
         }
         let raises = self.has(if first { Rule::RaiseOnDelivery } else { Rule::RaiseOnEachUpwardChunk });
         if self.has(Rule::RaiseBeforeRelease) {
             if raises {
                 self.raise(state, to, it.given, label);
             }
-            it.up = Chunk::Counted(carried, self.readers(state, to, it.given));
+            it.up = Chunk::Passing { carried, label, reader: reader(it.given) };
         } else {
-            remember(state, to, carried, self.readers(state, to, it.given));
+            remember(state, to, carried, reader(it.given));
             it.up = Chunk::Owed;
         }
         state.flows[flow] = Some(it);
@@ -298,11 +299,11 @@ impl Protocol {
 
     fn deliver(&self, state: &mut State, flow: usize) {
         let Some(it) = state.flows[flow] else { return };
-        let (Target::Workload(to), Chunk::Counted(carried, readers)) = (it.to, it.up) else { return };
+        let (Target::Workload(to), Chunk::Passing { carried, reader, .. }) = (it.to, it.up) else { return };
         if !self.is_durable(state, to) {
             return;
         }
-        remember(state, to, carried, readers);
+        remember(state, to, carried, reader);
         state.flows[flow] = Some(Flow { up: Chunk::Nothing, ..it });
     }
 
@@ -369,9 +370,9 @@ impl Protocol {
             if self.raises_on_release(first) {
                 self.raise(state, from, it.under, label);
             }
-            it.down = Chunk::Counted(carried, self.readers(state, from, it.under));
+            it.down = Chunk::Passing { carried, label, reader: reader(it.under) };
         } else {
-            remember(state, from, carried, self.readers(state, from, it.under));
+            remember(state, from, carried, reader(it.under));
             it.down = Chunk::Owed;
         }
         state.flows[flow] = Some(it);
@@ -385,12 +386,12 @@ impl Protocol {
 
     fn release(&self, state: &mut State, flow: usize) {
         let Some(it) = state.flows[flow] else { return };
-        let Chunk::Counted(carried, readers) = it.down else { return };
+        let Chunk::Passing { carried, reader, .. } = it.down else { return };
         let from = usize::from(it.from);
         if !self.is_durable(state, from) {
             return;
         }
-        remember(state, from, carried, readers);
+        remember(state, from, carried, reader);
         state.flows[flow] = Some(Flow { down: Chunk::Nothing, ..it });
     }
 
@@ -440,13 +441,12 @@ impl Protocol {
         instance.durable == instance.watermark || !self.has(Rule::DurableBeforeRelease)
     }
 
-    /// The sessions that what arrives goes to, by bits: its own, or, without one, whichever are open.
-    fn readers(&self, state: &State, seat: usize, session: Option<u8>) -> u8 {
-        match session {
-            _ if seat != KEEPER => 0,
-            Some(session) => 1 << session,
-            None => (0..SESSIONS).filter(|one| state.sessions[*one].is_some()).fold(0, |bits, one| bits | 1 << one),
+    /// What is being passed on to the keeper without a handle: any session may have it next.
+    fn passing_to_any(&self, state: &State) -> Label {
+        if !self.has(Rule::NewHandleKeepsWhatPasses) {
+            return Label::BOTTOM;
         }
+        passing(state, KEEPER, |reader| reader == Reader::Any)
     }
 
     fn reaches_memory(&self, state: &mut State, seat: usize, carried: Label) {
@@ -460,6 +460,7 @@ impl Protocol {
     fn open(&self, state: &mut State, session: usize) {
         let instance = state.instances[KEEPER];
         let watermark = if self.has(Rule::HandleStartsAtOwn) { instance.watermark } else { Label::BOTTOM };
+        let watermark = watermark.join(self.passing_to_any(state));
         state.sessions[session] = Some(Session { watermark, memory: instance.memory });
     }
 
@@ -476,7 +477,7 @@ impl Protocol {
             if it.to == Target::Workload(seat) {
                 it.cut = true;
                 it.up = if it.append { it.up } else { Chunk::Nothing };
-                if matches!(it.up, Chunk::Counted(..) | Chunk::Owed) {
+                if matches!(it.up, Chunk::Passing { .. } | Chunk::Owed) {
                     it.up = Chunk::Nothing;
                 }
             }
@@ -496,20 +497,11 @@ impl Protocol {
     }
 
     fn reset(&self, state: &mut State, seat: usize) {
-        let floor = self.world(state).seats[seat].floor;
-        let instance = &mut state.instances[seat];
-        instance.watermark = Label::BOTTOM;
-        instance.durable = Label::BOTTOM;
-        // The operator declares what it has seen, and what was counted already, to be no more than its floor.
-        instance.memory = floor;
-        for flow in state.flows.iter_mut().flatten() {
-            if usize::from(flow.from) == seat {
-                flow.down = cleared(flow.down, floor);
-            }
-            if flow.to == Target::Workload(seat) {
-                flow.up = cleared(flow.up, floor);
-            }
-        }
+        let keeps = self.has(Rule::ResetKeepsWhatPasses);
+        let watermark = if keeps { passing(state, seat, |_| true) } else { Label::BOTTOM };
+        // The operator declares all that it remembers to be no more than its floor.
+        let memory = self.world(state).seats[seat].floor;
+        state.instances[seat] = Instance { watermark, durable: watermark, memory };
         if seat == KEEPER {
             for session in 0..SESSIONS {
                 end_session(state, session);
@@ -559,12 +551,25 @@ fn flow_label(to: Target) -> Label {
     }
 }
 
-fn cleared(chunk: Chunk, floor: Label) -> Chunk {
-    match chunk {
-        Chunk::Counted(carried, readers) => Chunk::Counted(carried.meet(floor), readers),
-        Chunk::Nothing | Chunk::Sent(_) => chunk,
-        Chunk::Owed => Chunk::Nothing,
+/// The join of the labels of what is being passed on to `seat`, for the readers that are meant.
+fn passing(state: &State, seat: usize, meant: impl Fn(Reader) -> bool) -> Label {
+    let mut labels = Label::BOTTOM;
+    for flow in state.flows.iter().flatten() {
+        for (chunk, there) in
+            [(flow.up, flow.to == Target::Workload(seat)), (flow.down, usize::from(flow.from) == seat)]
+        {
+            if let (Chunk::Passing { label, reader, .. }, true) = (chunk, there)
+                && meant(reader)
+            {
+                labels = labels.join(label);
+            }
+        }
     }
+    labels
+}
+
+fn reader(session: Option<u8>) -> Reader {
+    session.map_or(Reader::Any, Reader::Session)
 }
 
 fn reaches_object(state: &mut State, object: Target, label: Label, carried: Label) {
@@ -574,33 +579,46 @@ fn reaches_object(state: &mut State, object: Target, label: Label, carried: Labe
 }
 
 /// What a workload reads, it remembers; a keeper does so by session.
-fn remember(state: &mut State, seat: usize, carried: Label, readers: u8) {
+fn remember(state: &mut State, seat: usize, carried: Label, reader: Reader) {
     let instance = &mut state.instances[seat];
     instance.memory = instance.memory.join(carried);
     if seat == KEEPER {
         for (index, session) in state.sessions.iter_mut().enumerate() {
-            if let Some(session) = session.as_mut().filter(|_| readers >> index & 1 == 1) {
+            let reads = match reader {
+                Reader::Session(one) => usize::from(one) == index,
+                Reader::Any => true,
+                Reader::Gone => false,
+            };
+            if let Some(session) = session.as_mut().filter(|_| reads) {
                 session.memory = session.memory.join(carried);
             }
         }
     }
 }
 
-/// What a session has open ends with it; what comes on its way back goes to no session.
+/// What a session has open goes on without one.
 fn end_session(state: &mut State, session: usize) {
-    state.sessions[session] = None;
-    let session = u8::try_from(session).ok();
+    if state.sessions[session].take().is_none() {
+        return;
+    }
+    let session = u8::try_from(session).unwrap();
     for flow in state.flows.iter_mut().flatten() {
-        if flow.from == 0 && flow.under == session && session.is_some() {
-            flow.under = None;
+        if usize::from(flow.from) == KEEPER {
+            end_within(&mut flow.under, &mut flow.down, session);
         }
-        if flow.to == Target::Workload(KEEPER) && flow.given == session && session.is_some() {
-            flow.given = None;
+        if flow.to == Target::Workload(KEEPER) {
+            end_within(&mut flow.given, &mut flow.up, session);
         }
-        for chunk in [&mut flow.up, &mut flow.down] {
-            if let (Chunk::Counted(_, readers), Some(session)) = (chunk, session) {
-                *readers &= !(1 << session);
-            }
-        }
+    }
+}
+
+fn end_within(of: &mut Option<u8>, chunk: &mut Chunk, session: u8) {
+    if *of == Some(session) {
+        *of = None;
+    }
+    if let Chunk::Passing { reader, .. } = chunk
+        && *reader == Reader::Session(session)
+    {
+        *reader = Reader::Gone;
     }
 }
