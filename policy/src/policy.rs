@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::capability::Capability;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::grant::{Grant, Granted, Matrix};
+use crate::guard::Guard;
 use crate::label::SecurityLabel;
 use crate::language;
 use crate::lattice::Lattice;
@@ -13,6 +14,7 @@ use crate::mode::Mode;
 use crate::name::Name;
 use crate::object::{Object, Upstream};
 use crate::orchestrator::Orchestrator;
+use crate::read_down::ReadDown;
 use crate::route::Route;
 use crate::spiffe_id::SpiffeId;
 use crate::subject::Subject;
@@ -169,6 +171,18 @@ impl Policy {
         }
         let known = self.object(&object.name)?;
         (object.label.is_some() || known.label.is_none()).then_some(known)
+    }
+
+    /// What a subject may spend on reading down, in the order of the file.
+    pub fn read_downs_of(&self, subject: &SpiffeId) -> impl Iterator<Item = &Arc<ReadDown>> {
+        let of = move |grant: &&Grant| grant.subject.id == *subject;
+        self.grants.iter().filter(of).filter_map(|grant| grant.read_down.as_ref().map(|(rule, _)| rule))
+    }
+
+    /// The guards of a subject's grants, in the order of the file.
+    pub fn guards_of(&self, subject: &SpiffeId) -> impl Iterator<Item = &Arc<Guard>> {
+        let of = move |grant: &&Grant| grant.subject.id == *subject;
+        self.grants.iter().filter(of).filter_map(|grant| grant.guard.as_ref().map(|(guard, _)| guard))
     }
 
     /// The rule that grants this, where there is one.

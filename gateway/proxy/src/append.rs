@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellgate_policy::SpiffeId;
+use bellgate_watermark::Passing;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::Full;
@@ -24,10 +25,11 @@ use crate::admission::{Destination, Direction, destination};
 use crate::context::{Admitted, Context};
 use crate::core::Core;
 use crate::fetch::{Connection, FetchError};
-use crate::label_header::{LABEL, REQUEST_ID};
+use crate::guard;
+use crate::label_header::{HANDLE, LABEL, REQUEST_ID, RULE};
 use crate::refusal::Refusal;
 use crate::reply;
-use crate::request::Next;
+use crate::request::{self, Next};
 use crate::xfcc::{self, XFCC};
 
 /// How long an accepted entry holds its place, and how long its delivery is tried.
@@ -145,9 +147,19 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
     const KEPT: [header::HeaderName; 3] = [header::CONTENT_TYPE, header::USER_AGENT, header::AUTHORIZATION];
     let head = session.req_header();
     let mut request = Request::builder().method(head.method.clone()).uri(&admitted.target);
-    for name in KEPT {
-        for value in head.headers.get_all(&name) {
-            request = request.header(&name, value);
+    match &ctx.guarded {
+        // Beside a guarded body goes what the rule lists, and nothing else.
+        Some(guard) => {
+            for (name, value) in guard::listed(guard, &head.headers) {
+                request = request.header(name, value);
+            }
+        }
+        None => {
+            for name in KEPT {
+                for value in head.headers.get_all(&name) {
+                    request = request.header(&name, value);
+                }
+            }
         }
     }
     let (request_id, lattice) = (&ctx.exchange.request_id, ctx.snapshot.policy.lattice());
@@ -157,10 +169,16 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
             .header(header::HOST, &admitted.facts.host)
             .header(XFCC, xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id())),
         Direction::Outbound => match destination(&admitted.permit) {
-            Some(Destination::Mesh { name, .. }) => request
-                .header(REQUEST_ID, request_id)
-                .header(header::HOST, name.as_ref())
-                .header(LABEL, lattice.text(admitted.permit.current())),
+            Some(Destination::Mesh { name, .. }) => {
+                request = request
+                    .header(REQUEST_ID, request_id)
+                    .header(header::HOST, name.as_ref())
+                    .header(LABEL, lattice.text(admitted.permit.states()));
+                match admitted.permit.downgrade() {
+                    Some(downgrade) => request.header(RULE, downgrade.kind.as_str()),
+                    None => request,
+                }
+            }
             // Outside the mesh nobody is told our names and labels.
             Some(Destination::Web { host, .. }) => request.header(header::HOST, host),
             Some(Destination::Enclave) | None => return Err(Refusal::Internal),
@@ -195,11 +213,14 @@ impl AppendWorker {
     }
 }
 
-async fn deliver(core: &Core, entry: Entry) -> Result<(), FetchError> {
+async fn deliver(core: &Core, mut entry: Entry) -> Result<(), FetchError> {
     let mut wait = Duration::from_millis(100);
     loop {
         match Connection::open(core, entry.admitted.facts.direction, &entry.admitted.permit).await {
-            Ok(connection) => return connection.exchange(core, entry.request).await?.discard().await,
+            Ok(connection) => {
+                let _passing = reaches(core, &mut entry)?;
+                return connection.exchange(core, entry.request).await?.discard().await;
+            }
             Err(FetchError::Connect(error)) => {
                 log::debug!("blind write-up {}: {error}; trying again", entry.request_id);
                 sleep(wait).await;
@@ -208,6 +229,18 @@ async fn deliver(core: &Core, entry: Entry) -> Result<(), FetchError> {
             Err(other) => return Err(other),
         }
     }
+}
+
+/// What reaches our own workload counts when it does, however long it has waited, and in a session of its own.
+fn reaches(core: &Core, entry: &mut Entry) -> Result<Option<Passing>, FetchError> {
+    let policy = Arc::clone(&core.snapshot.load().policy);
+    request::open_late(core, &policy, &mut entry.admitted, &entry.request_id);
+    if let Some(id) = &entry.admitted.opened
+        && let Ok(value) = id.reveal().parse()
+    {
+        entry.request.headers_mut().insert(HANDLE, value);
+    }
+    request::deliver(core, &policy, &entry.admitted, false, &entry.request_id).map_err(|_| FetchError::NotKept)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::audit::Audit;
 use crate::capability::Capabilities;
 use crate::connector::WebRoots;
 use crate::metrics::Metrics;
+use crate::passage::Passage;
 use crate::peer_uid::PeerUids;
 use crate::retirement::Retirement;
 use crate::snapshot::Current;
@@ -108,6 +109,8 @@ pub struct Core {
     pub egress_uids: Option<Vec<u32>>,
     /// Uids that may use the Envoy listener.
     pub envoy_uids: Vec<u32>,
+    /// What is on its way to the local workload.
+    pub passage: Arc<Passage>,
     /// The data path's bounds.
     pub limits: Limits,
     /// Counters.

@@ -40,6 +40,9 @@ pub(crate) enum FetchError {
     /// The config says nothing of the destination.
     #[error("nothing is configured for its destination")]
     NoDestination,
+    /// What had to be durable before it reached the local workload could not be made so.
+    #[error("the watermark could not be made durable")]
+    NotKept,
     /// Nothing of the request has left.
     #[error("connecting: {0}")]
     Connect(io::Error),

@@ -204,9 +204,7 @@ impl ProxyHttp for Gateway {
         let released = release_answer(
             &self.core,
             policy,
-            &admitted.own.watermark,
-            admitted.facts.direction,
-            &admitted.permit,
+            admitted,
             &Source::Head(&answer.headers),
             &mut ctx.exchange,
         );
