@@ -51,9 +51,9 @@ fn gateway(socket: &Path, status: &str, body: &str) -> std::thread::JoinHandle<S
 fn args(line: &[&str]) -> Result<Args, clap::Error> {
     use clap::Parser as _;
     let all = ["bellgate", "label"].into_iter().chain(line.iter().copied());
-    Arguments::try_parse_from(all).map(|arguments| match arguments.command {
-        crate::cli::Command::Label(args) => args,
-        _ => panic!("another command"),
+    Arguments::try_parse_from(all).map(|arguments| {
+        let crate::cli::Command::Label(args) = arguments.command else { panic!("another command") };
+        args
     })
 }
 
@@ -204,7 +204,7 @@ fn every_way_to_fail_says_what_to_do() {
 
     // Root is let in everywhere.
     if !rustix::process::geteuid().is_root() {
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o000)).unwrap();
         assert!(error().to_string().contains("may not open"));
     }
 }
