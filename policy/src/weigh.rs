@@ -12,7 +12,7 @@ use crate::downgrade::{Downgrade, RuleKind};
 use crate::grant::Granted;
 use crate::guard::Guard;
 use crate::label::SecurityLabel;
-use crate::lift::{Asking, Lift, OwnLabels};
+use crate::lift::{Asking, Lift, OwnLabels, same};
 use crate::mode::Mode;
 use crate::object::Object;
 use crate::objects::Objects;
@@ -261,40 +261,45 @@ impl<'a> Scales<'a> {
     }
 
     fn lifted_by(&self, kind: RuleKind, parts: &Parts<'a>, labels: OwnLabels<'_>) -> Option<Lifted> {
-        let mut lifts: SmallVec<[Lift; 1]> = SmallVec::new();
+        let mut needed: SmallVec<[Vec<Lift>; 1]> = SmallVec::new();
         let mut added: Option<&Arc<Orchestrator>> = None;
         for part in parts {
             match part.grantor? {
                 Grantor::Task(_) if kind != RuleKind::Task => return None,
                 Grantor::Task(rule) if !part.star_fails(labels.current) => added = added.or(Some(rule)),
                 Grantor::Matrix(_) if !part.star_fails(labels.current) => {}
-                Grantor::Task(_) | Grantor::Matrix(_) => lifts.push(self.asking.lift(kind, part.object?, labels)?),
+                Grantor::Task(_) | Grantor::Matrix(_) => needed.push(self.asking.lifts(kind, part.object?, labels)),
             }
         }
-        let Some(first) = lifts.first() else {
-            // Nothing had to be lifted: a task's grant took the place of one in the matrix.
-            let rule = added?;
-            let downgrade = Downgrade {
-                kind,
-                rule: Arc::clone(&rule.rule),
-                label: labels.current.clone(),
-                reason: Some(Arc::clone(&rule.reason)),
-                lifts: false,
-            };
-            return Some(Lifted { downgrade, read_down: None, guard: None });
-        };
-        let label = lifts.iter().skip(1).fold(first.label.clone(), |label, lift| label.meet(&lift.label));
-        let one_budget = same(lifts.iter().map(|lift| lift.read_down.as_ref()));
-        let one_guard = same(lifts.iter().map(|lift| lift.guard.as_ref()));
-        let fits_all = parts.iter().all(|part| part.label.is_some_and(|own| own.dominates(&label)));
-        if !one_budget || !one_guard || !fits_all {
-            return None;
+        if needed.is_empty() {
+            // Nothing has to be lifted: a task's grant takes the place of one in the matrix.
+            return added.map(|rule| Lifted {
+                downgrade: Downgrade {
+                    kind,
+                    rule: Arc::clone(&rule.rule),
+                    label: labels.current.clone(),
+                    reason: Some(Arc::clone(&rule.reason)),
+                    lifts: false,
+                },
+                read_down: None,
+                guard: None,
+            });
         }
-        Some(Lifted {
-            read_down: first.read_down.clone(),
-            guard: first.guard.clone(),
-            downgrade: Downgrade { kind, rule: joined(&lifts), label, reason: first.reason.clone(), lifts: true },
-        })
+        match kind {
+            RuleKind::ReadDown | RuleKind::Guard => needed.first()?.iter().find_map(|one| {
+                let same = |lifts: &'_ Vec<Lift>| lifts.iter().position(|lift| lift.goes_with(one));
+                let chosen: Option<SmallVec<[&Lift; 4]>> = needed.iter().map(|lifts| lifts.get(same(lifts)?)).collect();
+                lifted_together(kind, parts, &chosen?)
+            }),
+            RuleKind::Trusted | RuleKind::Task => {
+                let firsts: Option<SmallVec<[&Lift; 4]>> = needed.iter().map(|lifts| lifts.first()).collect();
+                // Where the first rules give too high a label for one of the objects, all of them together may do.
+                lifted_together(kind, parts, &firsts?).or_else(|| {
+                    let all: SmallVec<[&Lift; 4]> = needed.iter().flatten().collect();
+                    lifted_together(kind, parts, &all)
+                })
+            }
+        }
     }
 
     fn weighed(
@@ -336,14 +341,13 @@ impl<'a> Scales<'a> {
     ) -> Proven {
         // Where the objects of a request have not all the same guard on answers, there is none: what no rule lets through a
         // guard is released as it is, and raises the watermark as it is.
-        let guards = || {
-            parts.iter().map(|part| match part.grantor {
-                Some(Grantor::Matrix(granted)) => granted.release_guard.as_ref(),
-                Some(Grantor::Task(_)) | None => None,
-            })
-        };
+        let mut guards = parts.iter().map(|part| match part.grantor {
+            Some(Grantor::Matrix(granted)) => granted.release_guard.as_ref(),
+            Some(Grantor::Task(_)) | None => None,
+        });
         let own = matches!(self.asking.question.standing, Standing::Own { .. });
-        let release_guard = guards().next().flatten().filter(|_| own && same(guards())).cloned();
+        let first = guards.next().flatten().filter(|_| own);
+        let release_guard = first.filter(|first| guards.all(|guard| same(Some(first), guard))).cloned();
         Proven {
             subject: Arc::clone(self.asking.subject),
             objects: all(),
@@ -469,20 +473,26 @@ impl<'a> Scales<'a> {
     }
 }
 
-/// Whether all are the very same.
-fn same<'a, T: 'a>(mut shared: impl Iterator<Item = Option<&'a Arc<T>>>) -> bool {
-    let first = shared.next().flatten();
-    shared.all(|one| match (first, one) {
-        (Some(first), Some(one)) => Arc::ptr_eq(first, one),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
+/// What rules that a request goes under at once give together; `None` where an object's label does not dominate that.
+fn lifted_together(kind: RuleKind, parts: &Parts<'_>, lifts: &[&Lift]) -> Option<Lifted> {
+    let (first, others) = lifts.split_first()?;
+    let label = others.iter().fold(first.label.clone(), |label, lift| label.meet(&lift.label));
+    let fits_all = parts.iter().all(|part| part.label.is_some_and(|own| own.dominates(&label)));
+    fits_all.then(|| Lifted {
+        read_down: first.read_down.clone(),
+        guard: first.guard.clone(),
+        downgrade: Downgrade { kind, rule: joined(lifts), label, reason: first.reason.clone(), lifts: true },
     })
 }
 
 /// The IDs of the rules, each once, with commas: no ID has one.
-fn joined(lifts: &[Lift]) -> Arc<str> {
-    let mut rules: SmallVec<[&Arc<str>; 4]> = lifts.iter().map(|lift| &lift.rule).collect();
-    rules.dedup();
+fn joined(lifts: &[&Lift]) -> Arc<str> {
+    let mut rules: SmallVec<[&Arc<str>; 4]> = SmallVec::new();
+    for lift in lifts {
+        if !rules.contains(&&lift.rule) {
+            rules.push(&lift.rule);
+        }
+    }
     match rules.as_slice() {
         [one] => Arc::clone(one),
         several => Arc::from(several.iter().map(|rule| &***rule).collect::<Vec<_>>().join(",")),
