@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod answers;
+mod bodies;
 mod decisions;
 mod documents;
 mod fixtures;
@@ -14,8 +15,10 @@ mod offline;
 mod oracle;
 mod plain;
 mod reloads;
+mod remedies;
 mod routes;
 mod safety_laws;
 mod spiffe_ids;
+mod tasks;
 mod visibility;
 mod world;

@@ -566,7 +566,19 @@ fn rule() -> impl Strategy<Value = Rule> {
 
 pub(crate) fn world() -> impl Strategy<Value = World> {
     let labels = [plain(), plain(), plain(), plain()];
-    let rules = prop::collection::vec(rule(), 1..=6);
+    // In half of them everything is granted, so that more questions come down to the star property.
+    let everything = Rule::Grant {
+        object: "o",
+        modes: vec![Mode::Observe, Mode::Append, Mode::Alter],
+        read_down: None,
+        guard: None,
+    };
+    let rules = (any::<bool>(), prop::collection::vec(rule(), 1..=6)).prop_map(move |(all, mut rules)| {
+        if all {
+            rules.push(everything.clone());
+        }
+        rules
+    });
     (plain(), plain(), prop::bool::weighted(0.9), plain(), labels, rules).prop_map(
         |(floor, above, gateway, capability, labels, rules)| {
             let mut world =
