@@ -40,6 +40,7 @@ pub(crate) struct RequestFacts {
 }
 
 /// What a request is about, in the policy's terms.
+#[derive(Clone)]
 pub(crate) struct Matter {
     object: Option<Arc<Object>>,
     /// The object's name in the policy, or what was asked for where it has none.

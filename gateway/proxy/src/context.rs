@@ -12,12 +12,15 @@ use crate::answer::Released;
 use crate::caller::Caller;
 use crate::core::{Core, Own};
 use crate::exchange::Exchange;
+use crate::flow::Entry;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 use crate::tee::Tee;
 use crate::upstream::Route;
+use crate::websocket::Frames;
 
 /// A request that may go.
+#[derive(Clone)]
 pub(crate) struct Admitted {
     /// Who sent it.
     pub(crate) caller: Caller,
@@ -37,6 +40,15 @@ pub(crate) struct Admitted {
     pub(crate) grpc: bool,
 }
 
+/// What has gone to the client of a WebSocket.
+#[derive(Default)]
+pub(crate) struct WebSocket {
+    /// Where its frames end.
+    pub(crate) frames: Frames,
+    /// Whether the last of them was our goodbye.
+    pub(crate) said_goodbye: bool,
+}
+
 /// One exchange on its way through the phases.
 pub(crate) struct Context {
     /// Policy and schemas: the same for the whole request.
@@ -45,14 +57,18 @@ pub(crate) struct Context {
     pub(crate) exchange: Exchange,
     /// Where the request goes, and how, once an upstream was chosen.
     pub(crate) route: Option<Route>,
-    /// Set by the request filter.
-    pub(crate) admitted: Option<Admitted>,
+    /// Set by the request filter; shared with whoever decides open flows anew.
+    pub(crate) admitted: Option<Arc<Admitted>>,
     /// The validated body.
     pub(crate) body: Option<Bytes>,
     /// Whether an upstream was reached.
     pub(crate) contacted: bool,
     /// Set when the head of the answer was released.
     pub(crate) released: Option<Released>,
+    /// The exchange among the open ones, once it has a stream of an upstream.
+    pub(crate) flow: Option<Entry>,
+    /// The frames that went to the client, where the connection has become a WebSocket.
+    pub(crate) websocket: Option<WebSocket>,
     /// Set where the answer is a stream of events.
     pub(crate) tee: Option<Tee>,
     /// Why an error was returned to Pingora.
@@ -71,10 +87,17 @@ impl Context {
             body: None,
             contacted: false,
             released: None,
+            flow: None,
+            websocket: None,
             tee: None,
             refusal: None,
             place: None,
         }
+    }
+
+    /// Whether this exchange was ended.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_ended())
     }
 
     /// Takes a place among the open exchanges of the listener; false where there is none. Each
@@ -88,6 +111,7 @@ impl Context {
 
     /// Gives the place back, before the exchange is counted as finished.
     pub(crate) fn close(&mut self) {
+        self.flow = None;
         self.place = None;
     }
 }

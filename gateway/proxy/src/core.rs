@@ -15,6 +15,7 @@ use bellgate_watermark::Watermark;
 use crate::append::AppendQueue;
 use crate::audit::Audit;
 use crate::capability::Capabilities;
+use crate::flow::Flows;
 use crate::metrics::Metrics;
 use crate::peer_uid::PeerUids;
 use crate::retirement::Retirement;
@@ -97,6 +98,8 @@ pub struct Core {
     pub capabilities: Option<Capabilities>,
     /// Blind write-ups on their way.
     pub appends: AppendQueue,
+    /// The exchanges that are open.
+    pub flows: Arc<Flows>,
     /// When pooled connections to a peer stop being used.
     pub retirement: Retirement,
     /// Peers of Unix listeners.

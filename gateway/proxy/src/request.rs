@@ -77,7 +77,7 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
         Mode::Execute => capability::execute(core, session, ctx, admitted).await,
         Mode::Append => append::accept(core, session, ctx, admitted).await,
         Mode::Observe | Mode::Alter => {
-            ctx.admitted = Some(admitted);
+            ctx.admitted = Some(Arc::new(admitted));
             Ok(Next::Forward)
         }
     }

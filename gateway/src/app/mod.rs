@@ -83,6 +83,7 @@ pub(crate) fn run(loaded: Loaded, threads: usize) -> anyhow::Result<()> {
         addresses: addresses(&config),
         capabilities: capabilities(&config, &identity)?,
         appends,
+        flows: Arc::default(),
         retirement: Retirement::default(),
         peer_uids: PeerUids::default(),
         egress_uids: match config.egress.as_ref().map(|egress| &egress.listen) {
