@@ -120,13 +120,16 @@ fn refuse_upwards(ctx: &mut Context, body: &mut Option<Bytes>, refusal: Refusal)
     if let Some(flow) = &ctx.flow {
         flow.end(None);
         if reader_is_told {
-            *body = Some(Bytes::new());
+            *body = Some(Bytes::from_static(NOTHING));
             ctx.refusal = Some(refusal);
             return Ok(());
         }
     }
     Err(refused(ctx, refusal))
 }
+
+/// Stands in the place of a chunk that was refused: the stream, which has ended, fails when it is to write anything at all.
+const NOTHING: &[u8] = b"\0";
 
 /// Ends a flow downwards: `body` does not go on. The client of a WebSocket is sent a close frame in its place if a frame has
 /// just ended; everybody else is cut off.

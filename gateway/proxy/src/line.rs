@@ -9,10 +9,11 @@
 //! stands for the goodbye, so that the exchange says it to the client too.
 //!
 //! **It sends head and body together.** Pingora flushes a request's head before it writes the body. Where the exchange says
-//! that the whole body comes right behind ([`Switch::take`]), the first flush is only noted, and the second sends both: one
-//! segment, one TLS record and one system call less. A request without a body, and one whose body streams, leave at once.
+//! that the whole body comes right behind ([`Switch::take`]), the head waits, its flush is only noted, and both leave with the
+//! next: one segment, one TLS record and one system call less. All else is written as it comes: Pingora flushes a body of a
+//! stated length at its end alone, so what streams must not wait for that.
 //!
-//! Bounded: at most [`HELD`] bytes wait here between two flushes.
+//! Bounded: at most [`HELD`] bytes wait here.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -34,7 +35,7 @@ use crate::socket::Transport;
 use crate::switch::Switch;
 use crate::websocket::{Frames, close_for_server};
 
-/// Bytes that wait for a flush. One TLS record carries 16 KiB; a body of this and more gains nothing by waiting.
+/// Bytes of a head and a body that may wait for each other. More than that gains nothing: it is several segments anyhow.
 const HELD: usize = 32 * 1024;
 /// What an idle connection may keep of that.
 const KEPT: usize = 4 * 1024;
@@ -73,13 +74,6 @@ impl Line {
             said_goodbye: false,
             fd,
         })
-    }
-
-    /// Counts what is on its way to the server.
-    fn note(&mut self, bytes: &[u8]) {
-        if self.switch.is_websocket() {
-            self.frames.get_or_insert_default().pass(bytes);
-        }
     }
 
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -167,14 +161,16 @@ impl AsyncWrite for Line {
         if line.switch.is_ended() {
             return Poll::Ready(Err(ended()));
         }
-        if line.held.len() + bytes.len() <= HELD {
+        let waits = !line.held.is_empty() || line.switch.body_follows();
+        if waits && line.held.len() + bytes.len() <= HELD {
             line.held.extend_from_slice(bytes);
-            line.note(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
         let outcome = line.poll_write_through(cx, bytes);
-        if let Poll::Ready(Ok(written)) = &outcome {
-            line.note(bytes.get(..*written).unwrap_or_default());
+        if let Poll::Ready(Ok(written)) = &outcome
+            && line.switch.is_websocket()
+        {
+            line.frames.get_or_insert_default().pass(bytes.get(..*written).unwrap_or_default());
         }
         line.or_ended(cx, outcome)
     }
@@ -184,21 +180,17 @@ impl AsyncWrite for Line {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
         let line = self.get_mut();
-        if line.held.len() + length > HELD || line.switch.is_ended() {
+        if line.switch.is_ended() || !line.held.is_empty() || line.switch.body_follows() || line.switch.is_websocket() {
             let first = pieces.iter().find(|piece| !piece.is_empty()).map_or(&[][..], |piece| piece);
             return Pin::new(line).poll_write(cx, first);
         }
-        for piece in pieces {
-            line.held.extend_from_slice(piece);
-            line.note(piece);
-        }
-        Poll::Ready(Ok(length))
+        let outcome = Pin::new(&mut line.transport).poll_write_vectored(cx, pieces);
+        line.or_ended(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -206,7 +198,7 @@ impl AsyncWrite for Line {
         if line.switch.is_ended() {
             return Poll::Ready(Err(ended()));
         }
-        if !line.held.is_empty() && line.switch.take_body_follows() {
+        if !line.held.is_empty() && line.switch.head_waits() {
             return Poll::Ready(Ok(()));
         }
         let outcome = match line.poll_drain(cx) {

@@ -57,11 +57,7 @@ impl AsRawFd for Transport {
 macro_rules! carries {
     ($kind:ty: $first:path, $second:path) => {
         impl AsyncRead for $kind {
-            fn poll_read(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                into: &mut ReadBuf<'_>,
-            ) -> Poll<io::Result<()>> {
+            fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
                 match self.get_mut() {
                     $first(inner) => Pin::new(inner).poll_read(cx, into),
                     $second(inner) => Pin::new(inner).poll_read(cx, into),

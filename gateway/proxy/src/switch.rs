@@ -53,9 +53,14 @@ impl Switch {
         ended != 0 && ended >= self.serves.load(Ordering::Acquire)
     }
 
-    /// Whether the body's first bytes are waited for; true once a use.
-    pub(crate) fn take_body_follows(&self) -> bool {
-        self.body_follows.load(Ordering::Relaxed) && self.body_follows.swap(false, Ordering::Relaxed)
+    /// Whether the head waits for the whole body behind it.
+    pub(crate) fn body_follows(&self) -> bool {
+        self.body_follows.load(Ordering::Relaxed)
+    }
+
+    /// The head is complete; true once a use, where it waits for the body.
+    pub(crate) fn head_waits(&self) -> bool {
+        self.body_follows() && self.body_follows.swap(false, Ordering::Relaxed)
     }
 
     /// Whether what goes through the stream are WebSocket frames by now.
@@ -129,11 +134,11 @@ mod tests {
         let first = switch.take(true);
         first.becomes_websocket();
         assert!(switch.is_websocket());
-        assert!(switch.take_body_follows());
-        assert!(!switch.take_body_follows(), "once");
+        assert!(switch.body_follows() && switch.head_waits());
+        assert!(!switch.head_waits(), "once");
         drop(switch.take(true));
         drop(switch.take(false));
-        assert!(!switch.is_websocket() && !switch.take_body_follows());
+        assert!(!switch.is_websocket() && !switch.body_follows());
     }
 
     #[test]

@@ -195,7 +195,8 @@ pub(crate) fn may_go_on(core: &Core, flow: &Flow) -> Result<(), Option<Box<Denia
         may_still_read(core, &snapshot, admitted).map_err(Some)?;
     }
     let Some(released) = flow.released() else { return Ok(()) };
-    if inbound && !may_still_write(&snapshot, admitted, released) || replaced && !clears(&snapshot, admitted, released) {
+    if inbound && !may_still_write(&snapshot, admitted, released) || replaced && !clears(&snapshot, admitted, released)
+    {
         return Err(None);
     }
     Ok(())
