@@ -22,8 +22,8 @@
 use std::sync::Arc;
 
 use bellgate_policy::{
-    Answer, Asked, Mode, Observation, Permit, Policy, Question, Reason, Release, RequestShape, SecurityLabel, Server,
-    Serving, SpiffeId, Standing, Target, Timestamp, Upstream, Verdict, decide, refuse, release,
+    Answer, Asked, Content, Mode, Observation, Permit, Policy, Question, Reason, Release, RequestShape, SecurityLabel,
+    Server, Serving, SpiffeId, Standing, Target, Timestamp, Upstream, Verdict, decide, refuse, release,
 };
 use bellgate_watermark::Reading;
 
@@ -58,10 +58,18 @@ impl Judge<'_> {
             Ok(prepared) => prepared,
             Err(fault) => return Outcome::Fault(fault),
         };
-        let asked = target.as_ref().map_or(Asked::Unknown(&host), |target| Asked::Known(&target.object));
+        let asked = target.as_ref().map_or(Asked::Unknown(&host), |target| Asked::Several(&target.objects));
         let question = self.question(&asker, asked, mode_of(target.as_ref()));
-        let unsupported = || Outcome::Denied(Box::new(refuse(self.policy, &question, Reason::UnsupportedHere)));
-        let permit = match decide(self.policy, &question) {
+        let cause = || asker.reading.as_ref().and_then(|reading| reading.cause.clone());
+        let unsupported = || {
+            let denial = refuse(self.policy, &question, Reason::UnsupportedHere);
+            Outcome::Denied(Box::new(denial.because(cause())))
+        };
+        let verdict = match decide(self.policy, &question) {
+            Verdict::Denial(denial) => Verdict::Denial(denial.because(cause())),
+            verdict @ Verdict::Permit(_) => verdict,
+        };
+        let permit = match verdict {
             Verdict::Denial(denial) if denial.first() < Reason::UnsupportedHere => {
                 return Outcome::Denied(Box::new(denial));
             }
@@ -107,7 +115,8 @@ impl Judge<'_> {
     fn resolve(&self, upstream: &Upstream, facts: &Facts, path: &str) -> Target {
         let has_body = !matches!(facts.body, Body::Absent);
         let upgrade = facts.open_flow.is_some();
-        self.policy.resolve(upstream, &RequestShape { method: &facts.method, path, has_body, upgrade })
+        let shape = RequestShape { method: &facts.method, path, has_body, upgrade };
+        self.policy.resolve(upstream, &shape, Content::Unread)
     }
 
     fn asker(&self, id: SpiffeId, is_own: bool, facts: &Facts) -> Result<Asker, Fault> {
@@ -131,11 +140,21 @@ impl Judge<'_> {
     fn question<'a>(&self, asker: &'a Asker, object: Asked<'a>, mode: Mode) -> Question<'a> {
         let standing = match &asker.reading {
             _ if asker.unreadable => Standing::Unreadable,
-            Some(reading) => Standing::Own { watermark: &reading.label, declared: asker.declared.as_ref() },
+            Some(reading) => {
+                Standing::Own { watermark: &reading.label, own: &reading.label, declared: asker.declared.as_ref() }
+            }
             None => Standing::Unstated,
         };
-        let cause = asker.reading.as_ref().and_then(|reading| reading.cause.clone());
-        Question { subject: &asker.id, object, mode, standing, cause, now: self.now }
+        Question {
+            subject: &asker.id,
+            object,
+            mode,
+            standing,
+            task: None,
+            target: None,
+            content: Content::Unread,
+            now: self.now,
+        }
     }
 
     /// A floating subject's body that is not whole could carry what is read after the OK.
@@ -179,17 +198,18 @@ impl Judge<'_> {
             (None, Some(object)) if matches!(facts.body, Body::Unseen) => permit.current().join(object),
             (None, _) => permit.current().clone(),
         };
-        let observation = Observation {
+        let observation = || Observation {
             request_id: self.request_id.to_owned(),
             object: permit.object().name.to_string(),
             at: self.now,
             label: self.policy.lattice().text(&label),
         };
-        let reading = self.own.watermark.raise(&label, observation).map_err(|error| {
+        let raised = self.own.watermark.raise(&label, observation).map_err(|error| {
             log::error!("request {}: the watermark was not raised: {error}", self.request_id);
             Fault::StateNotKept
         })?;
-        if self.policy.lattice().owns(&reading.label) && reading.label.dominates(&label) {
+        let reached = &raised.reading.label;
+        if self.policy.lattice().owns(reached) && reached.dominates(&label) {
             Ok(())
         } else {
             Err(Fault::Reloading)

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 
 use bellgate_policy::{
-    Answer, Asked, Mode, Policy, Question, RequestShape, SecurityLabel, Serving, SpiffeId, Standing, Timestamp, decide,
-    release,
+    Answer, Asked, Content, Mode, Policy, Question, RequestShape, SecurityLabel, Serving, SpiffeId, Standing,
+    Timestamp, decide, release,
 };
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 
@@ -53,8 +53,10 @@ fn decisions(criterion: &mut Criterion) {
             subject: &agent,
             object: Asked::Known(object),
             mode: Mode::Alter,
-            standing: Standing::Own { watermark: &watermark, declared: None },
-            cause: None,
+            standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+            task: None,
+            target: None,
+            content: Content::Nothing,
             now: Timestamp(0),
         };
         group.bench_function(BenchmarkId::new("permit", categories), |bencher| {
@@ -74,7 +76,7 @@ fn decisions(criterion: &mut Criterion) {
     let upstream = policy.upstream("tool").unwrap();
     let request = RequestShape { method: "POST", path: "/v1/items/42", has_body: true, upgrade: false };
     group.bench_function("resolve", |bencher| {
-        bencher.iter(|| policy.resolve(upstream, black_box(&request)));
+        bencher.iter(|| policy.resolve(upstream, black_box(&request), Content::Nothing));
     });
     group.finish();
 }

@@ -12,18 +12,22 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::content::Content;
+use crate::downgrade::RuleKind;
 use crate::label::SecurityLabel;
 use crate::mode::Mode;
 use crate::object::Object;
+use crate::objects::Objects;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::spiffe_id::SpiffeId;
 use crate::subject::Subject;
+use crate::task::Task;
 use crate::timestamp::Timestamp;
-use crate::verdict::{Decision, Denial, Observation, Permit, Verdict};
+use crate::verdict::{Decision, Denial, Permit, Verdict};
 
 /// What is to be decided.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub struct Question<'a> {
     /// Who asks: a verified SPIFFE ID.
     pub subject: &'a SpiffeId,
@@ -33,9 +37,13 @@ pub struct Question<'a> {
     pub mode: Mode,
     /// What is known of the subject's current label.
     pub standing: Standing<'a>,
-    /// The observation that raised the watermark last, where the caller's own gateway asks.
-    pub cause: Option<Arc<Observation>>,
-    /// The time of the question. Nothing in version 1 of the language expires, so no rule reads it yet.
+    /// The task of the request's handle, where it has one and the caller's own gateway asks.
+    pub task: Option<&'a Task>,
+    /// The target, path with query, as it is forwarded: for rules with path templates.
+    pub target: Option<&'a str>,
+    /// What is known of the body.
+    pub content: Content<'a>,
+    /// The time of the question: rules and tasks expire.
     pub now: Timestamp,
 }
 
@@ -44,6 +52,8 @@ pub struct Question<'a> {
 pub enum Asked<'a> {
     /// An object of the policy, as [`Policy::resolve`] or [`Policy::object`] gave it.
     Known(&'a Arc<Object>),
+    /// What [`Policy::resolve`] gave.
+    Several(&'a Objects),
     /// A name that the policy does not have. It is answered like an object without a grant.
     Unknown(&'a str),
 }
@@ -54,14 +64,21 @@ pub enum Standing<'a> {
     /// The subject's own gateway asks: floor, watermark and declaration are joined. A declaration can raise, and one that
     /// the clearance does not dominate is `label-out-of-range`.
     Own {
-        /// The watermark of this instance.
+        /// The watermark of this instance, or of the handle that the request names.
         watermark: &'a SecurityLabel,
+        /// The watermark of this instance, whatever the handle.
+        own: &'a SecurityLabel,
         /// What the request itself declares (`Bellgate-Declare`).
         declared: Option<&'a SecurityLabel>,
     },
     /// Another gateway states it. It must lie between floor and clearance; a granted `append` may come from above a
     /// clearance that was lowered. Of a subject for which no gateway speaks, the clearance counts instead.
-    Stated(&'a SecurityLabel),
+    Stated {
+        /// The label (`Bellgate-Label`).
+        label: &'a SecurityLabel,
+        /// The kind of rule under which the request goes (`Bellgate-Rule`).
+        rule: Option<RuleKind>,
+    },
     /// Nobody states it: the clearance.
     Unstated,
     /// It was stated and can't be read.
@@ -112,7 +129,9 @@ struct Proven {
 fn verdict(weighed: Weighed) -> Verdict {
     let Weighed { decision, mut reasons, proven } = weighed;
     match (reasons.pop(), proven) {
-        (None, Some(proven)) => Verdict::Permit(Permit::new(decision, proven.subject, proven.object, proven.current)),
+        (None, Some(proven)) => {
+            Verdict::Permit(Permit::new(decision, proven.subject, Objects::one(proven.object), proven.current))
+        }
         (None, None) => Verdict::Denial(Denial::new(decision, Reason::NotGranted, &[])),
         (Some(reason), _) => Verdict::Denial(Denial::new(decision, reason, &reasons)),
     }
@@ -124,6 +143,7 @@ fn weigh(policy: &Policy, question: &Question<'_>, belief: Belief) -> Weighed {
     };
     let object = match question.object {
         Asked::Known(object) => policy.own(object),
+        Asked::Several(objects) => policy.own(objects.first()),
         Asked::Unknown(_) => None,
     };
     let rule = object.and_then(|object| policy.rule(subject, object, question.mode));
@@ -151,7 +171,6 @@ fn weigh(policy: &Policy, question: &Question<'_>, belief: Belief) -> Weighed {
         }
     }
 
-    let cause = reasons.contains(&Reason::NoWriteDown).then(|| question.cause.clone());
     let decision = Decision {
         subject: subject.id.shared(),
         object: asked_name(question.object),
@@ -160,7 +179,8 @@ fn weigh(policy: &Policy, question: &Question<'_>, belief: Belief) -> Weighed {
         object_label: label.cloned(),
         clearance: Some(subject.clearance.clone()),
         rule: rule.cloned(),
-        cause: cause.flatten(),
+        cause: None,
+        downgrade: None,
         policy: Arc::clone(&policy.digest),
     };
     let proven = match (object, standing.current) {
@@ -183,6 +203,7 @@ fn stranger(policy: &Policy, question: &Question<'_>) -> Weighed {
         clearance: None,
         rule: None,
         cause: None,
+        downgrade: None,
         policy: Arc::clone(&policy.digest),
     };
     Weighed { decision, reasons: SmallVec::from_slice(&[Reason::UnknownSubject]), proven: None }
@@ -191,6 +212,7 @@ fn stranger(policy: &Policy, question: &Question<'_>) -> Weighed {
 fn asked_name(object: Asked<'_>) -> Arc<str> {
     match object {
         Asked::Known(object) => Arc::clone(&object.name),
+        Asked::Several(objects) => Arc::clone(&objects.first().name),
         Asked::Unknown(name) => Arc::from(name),
     }
 }
@@ -207,19 +229,19 @@ fn current_label(subject: &Subject, question: &Question<'_>, belief: Belief, gra
     let believed = subject.gateway || belief == Belief::Always;
     let within = |label: &SecurityLabel| subject.clearance.dominates(label);
     match question.standing {
-        Standing::Own { watermark, declared } => {
+        Standing::Own { watermark, declared, .. } => {
             let own = subject.current(watermark);
             Current {
                 out_of_range: declared.is_some_and(|declared| !within(declared)),
                 current: Some(declared.map_or_else(|| own.clone(), |declared| own.join(declared))),
             }
         }
-        Standing::Stated(stated) if believed => {
+        Standing::Stated { label: stated, .. } if believed => {
             let lowered_append = granted && question.mode == Mode::Append;
             let above_floor = stated.dominates(&subject.floor);
             Current { out_of_range: !above_floor || !(within(stated) || lowered_append), current: Some(stated.clone()) }
         }
-        Standing::Stated(_) | Standing::Unstated => {
+        Standing::Stated { .. } | Standing::Unstated => {
             Current { current: Some(subject.clearance.clone()), out_of_range: false }
         }
         Standing::Unreadable => Current { current: None, out_of_range: true },

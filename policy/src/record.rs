@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::downgrade::RuleKind;
 use crate::label::SecurityLabel;
 use crate::lattice::Lattice;
 use crate::mode::Mode;
@@ -35,8 +36,22 @@ pub struct VerdictRecord {
     pub rule: Option<String>,
     /// For `no-write-down`: which observation raised the current label.
     pub cause: Option<Observation>,
+    /// For a permit: the rule that lifted what would have refused it.
+    #[serde(default)]
+    pub downgrade: Option<DowngradeRecord>,
     /// Digest of the policy.
     pub policy: String,
+}
+
+/// A use of a rule that lifts the star property, or of a task grant.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DowngradeRecord {
+    /// The kind of the rule.
+    pub kind: RuleKind,
+    /// Its ID in the policy.
+    pub rule: String,
+    /// The label under which the request goes.
+    pub label: String,
 }
 
 impl Decision {
@@ -55,6 +70,11 @@ impl Decision {
             clearance: text(&self.clearance),
             rule: self.rule.as_deref().map(str::to_owned),
             cause: self.cause.as_deref().cloned(),
+            downgrade: self.downgrade.as_ref().map(|downgrade| DowngradeRecord {
+                kind: downgrade.kind,
+                rule: downgrade.rule.to_string(),
+                label: lattice.text(&downgrade.label),
+            }),
             policy: self.policy.to_string(),
         }
     }

@@ -66,6 +66,15 @@ pub fn release(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Release
     }
 }
 
+/// Decides the release of an answer whose body went through the permit's release guard: what came out carries the guard's
+/// label. The clearance must dominate the label of what went in, too.
+pub fn release_guarded(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Release {
+    match (release(policy, permit, answer), permit.release_guard()) {
+        (Release::Released { .. }, Some(guard)) => Release::Released { label: guard.label.clone() },
+        (released, _) => released,
+    }
+}
+
 /// The label of an answer; `None` where the object has none.
 fn answer_label(object: &Object, permit: &Permit, answer: &Answer<'_>) -> Option<SecurityLabel> {
     let label = object.label.as_ref()?;

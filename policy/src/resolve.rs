@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::content::Content;
 use crate::mode::Mode;
 use crate::name::Name;
 use crate::object::{Object, Upstream};
+use crate::objects::Objects;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::route::Route;
@@ -25,8 +27,8 @@ pub struct RequestShape<'a> {
 /// What a request is about.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The object; without a label, the request is refused as `unlabelled`.
-    pub object: Arc<Object>,
+    /// What it reaches; an object without a label is refused as `unlabelled`.
+    pub objects: Objects,
     /// The access mode.
     pub mode: Mode,
     /// The manifest kind that the body must conform to.
@@ -34,6 +36,8 @@ pub struct Target {
     /// Why this can't be decided at all, whatever the grants say: CONNECT and TRACE are `unsupported-here`.
     /// Hand it to [`crate::refuse`].
     pub refusal: Option<Reason>,
+    /// Whether values of the body name the objects, so that it must be read and this be asked again with it.
+    pub by_body: bool,
 }
 
 impl Policy {
@@ -44,7 +48,7 @@ impl Policy {
     /// request is unlabelled: what an author set apart for `POST` does not fall back, for `DELETE`, to the upstream's
     /// label. Where no pattern fits, the upstream itself is meant.
     #[must_use]
-    pub fn resolve(&self, upstream: &Upstream, request: &RequestShape<'_>) -> Target {
+    pub fn resolve(&self, upstream: &Upstream, request: &RequestShape<'_>, _content: Content<'_>) -> Target {
         let path = request.path.split('?').next().unwrap_or("");
         let route = match most_specific(upstream, path, request.method) {
             Found::Route(route) => Some(route),
@@ -88,10 +92,11 @@ fn most_specific<'a>(upstream: &'a Upstream, path: &str, method: &str) -> Found<
 fn whole(object: &Arc<Object>, request: &RequestShape<'_>, route: Option<&Route>) -> Target {
     let append = route.is_some_and(|route| route.append);
     Target {
-        object: Arc::clone(object),
+        objects: Objects::one(Arc::clone(object)),
         mode: mode_of(request, append),
         manifest: route.and_then(|route| route.manifest.clone()),
         refusal: refusal_of(request, append || route.is_some_and(|route| route.manifest.is_some())),
+        by_body: false,
     }
 }
 

@@ -1,5 +1,7 @@
 //! Subjects: workloads, known by the SPIFFE ID in their verified X.509-SVID.
 
+use std::time::Duration;
+
 use crate::diagnostic::Place;
 use crate::label::SecurityLabel;
 use crate::name::Name;
@@ -24,9 +26,22 @@ pub struct Subject {
     pub multilevel: Option<String>,
     /// Why its floor need not dominate what it serves: it holds none of their data.
     pub holds_no_data: Option<String>,
+    /// Whether it may use handles: it keeps its sessions apart.
+    pub handles: Option<Handles>,
     /// Its number in this policy.
     pub(crate) index: usize,
     pub(crate) place: Place,
+}
+
+/// That a subject keeps its sessions apart, so that each can have a watermark of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handles {
+    /// Why the policy trusts it to.
+    pub reason: String,
+    /// How many can be open at once.
+    pub limit: usize,
+    /// How long one lives at most.
+    pub life: Duration,
 }
 
 impl Subject {

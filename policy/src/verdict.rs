@@ -9,10 +9,16 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::downgrade::Downgrade;
+use crate::guard::Guard;
 use crate::label::SecurityLabel;
 use crate::mode::Mode;
 use crate::object::Object;
+use crate::objects::Objects;
+use crate::policy::Policy;
+use crate::read_down::ReadDown;
 use crate::reason::Reason;
+use crate::remedy::Remedy;
 use crate::subject::Subject;
 use crate::timestamp::Timestamp;
 
@@ -58,6 +64,8 @@ pub struct Decision {
     pub rule: Option<Arc<str>>,
     /// For `no-write-down`: which observation raised the current label, where that is known.
     pub cause: Option<Arc<Observation>>,
+    /// For a permit: the rule that lifted what would have refused it.
+    pub downgrade: Option<Downgrade>,
     /// Digest of the policy.
     pub policy: Arc<str>,
 }
@@ -67,7 +75,7 @@ pub struct Decision {
 pub struct Permit {
     decision: Decision,
     subject: Arc<Subject>,
-    object: Arc<Object>,
+    objects: Objects,
     current: SecurityLabel,
 }
 
@@ -82,8 +90,8 @@ pub struct Denial {
 
 impl Permit {
     /// For [`crate::decide`] alone.
-    pub(crate) fn new(decision: Decision, subject: Arc<Subject>, object: Arc<Object>, current: SecurityLabel) -> Self {
-        Self { decision, subject, object, current }
+    pub(crate) fn new(decision: Decision, subject: Arc<Subject>, objects: Objects, current: SecurityLabel) -> Self {
+        Self { decision, subject, objects, current }
     }
 
     /// What was decided.
@@ -98,16 +106,52 @@ impl Permit {
         &self.subject
     }
 
-    /// What may be reached.
+    /// The first of what may be reached; what [`Permit::objects`] holds more has the same upstream and server.
     #[must_use]
     pub fn object(&self) -> &Arc<Object> {
-        &self.object
+        self.objects.first()
     }
 
-    /// The label that the request carries.
+    /// All that may be reached.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// The subject's current label, whatever the request states.
     #[must_use]
     pub fn current(&self) -> &SecurityLabel {
         &self.current
+    }
+
+    /// The label under which the request goes, for the wire and for its delivery: the downgrade's, or the current label.
+    #[must_use]
+    pub fn states(&self) -> &SecurityLabel {
+        self.downgrade().map_or(&self.current, |downgrade| &downgrade.label)
+    }
+
+    /// The rule that lifted what would have refused it.
+    #[must_use]
+    pub fn downgrade(&self) -> Option<&Downgrade> {
+        self.decision.downgrade.as_ref()
+    }
+
+    /// The budget that the request must be debited to before it leaves, and the headers that it keeps.
+    #[must_use]
+    pub fn read_down(&self) -> Option<&Arc<ReadDown>> {
+        None
+    }
+
+    /// The guard that must run on the body before it leaves.
+    #[must_use]
+    pub fn guard(&self) -> Option<&Arc<Guard>> {
+        None
+    }
+
+    /// The guard that must run on the answer's body before it is released; decide that by [`crate::release_guarded`].
+    #[must_use]
+    pub fn release_guard(&self) -> Option<&Arc<Guard>> {
+        None
     }
 
     /// The access mode.
@@ -132,6 +176,21 @@ impl Denial {
     #[must_use]
     pub fn decision(&self) -> &Decision {
         &self.decision
+    }
+
+    /// The same refusal with the observation that caused it, where it is a `no-write-down`; set by who holds the chain.
+    #[must_use]
+    pub fn because(mut self, cause: Option<Arc<Observation>>) -> Self {
+        if self.reasons.contains(&Reason::NoWriteDown) {
+            self.decision.cause = cause;
+        }
+        self
+    }
+
+    /// What the caller can do next, as far as `policy` offers it for this subject and object.
+    #[must_use]
+    pub fn remedies(&self, _policy: &Policy) -> Vec<Remedy> {
+        Vec::new()
     }
 
     /// All reasons, in the order of report.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::support::checks::{Ask, Told, ask, tell};
 use crate::support::{Gateway, POLICY};
+use bellgate_policy::Timestamp;
 use bellgate_watermark::{Missing, Watermark};
 use envoy_types::pb::envoy::service::auth::v3::CheckRequest;
 
@@ -168,7 +169,9 @@ async fn a_permit_of_the_local_workload_counts_as_release() {
     let record = planner.last_seen().request_id;
     // Durable before the OK: whoever starts now starts there.
     let subject = planner.policy.subject_named("planner").unwrap();
-    let (again, _) = Watermark::open(planner.folder.path(), subject, planner.policy.lattice(), Missing::Floor).unwrap();
+    let (again, _) =
+        Watermark::open(planner.folder.path(), subject, planner.policy.lattice(), Missing::Floor, Timestamp(0))
+            .unwrap();
     assert_eq!(planner.policy.lattice().text(&again.reading().label), "RESTRICTED:clinical");
 
     let told = ask(&mut client, search()).await;
@@ -240,7 +243,8 @@ async fn a_delivery_raises_the_workload_that_is_asked() {
         Arc::new(bellgate_policy::Policy::parse("policy.yaml", &text).unwrap_or_else(|mistakes| panic!("{mistakes}")));
     let subject = policy.subject_named("relay").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (watermark, _) = Watermark::open(folder.path(), subject, policy.lattice(), Missing::Floor).unwrap();
+    let (watermark, _) =
+        Watermark::open(folder.path(), subject, policy.lattice(), Missing::Floor, Timestamp(0)).unwrap();
     let relay = Gateway {
         own: subject.id.clone(),
         watermark: Arc::new(watermark),

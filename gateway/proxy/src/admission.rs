@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bellgate_policy::{
-    Asked, Capability, Mode, Name, Object, Permit, Policy, Question, Reason, RequestShape, SecurityLabel, Server,
-    SpiffeId, Standing, Timestamp, Verdict, decide, refuse,
+    Asked, Capability, Content, Mode, Name, Objects, Permit, Policy, Question, Reason, RequestShape, SecurityLabel,
+    Server, SpiffeId, Standing, Timestamp, Verdict, decide, refuse,
 };
 use bellgate_watermark::Reading;
 
@@ -42,7 +42,7 @@ pub(crate) struct RequestFacts {
 /// What a request is about, in the policy's terms.
 #[derive(Clone)]
 pub(crate) struct Matter {
-    object: Option<Arc<Object>>,
+    objects: Option<Objects>,
     /// The object's name in the policy, or what was asked for where it has none.
     pub(crate) asked: String,
     /// The access mode.
@@ -70,10 +70,10 @@ pub(crate) fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> M
     };
     match upstream {
         Some(upstream) => {
-            let target = policy.resolve(upstream, &shape);
+            let target = policy.resolve(upstream, &shape, Content::Unread);
             Matter {
-                asked: target.object.name.to_string(),
-                object: Some(target.object),
+                asked: target.objects.first().name.to_string(),
+                objects: Some(target.objects),
                 mode: target.mode,
                 manifest: target.manifest,
                 capability: None,
@@ -81,7 +81,7 @@ pub(crate) fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> M
             }
         }
         None => Matter {
-            object: None,
+            objects: None,
             asked: facts.host.clone(),
             mode: if matches!(facts.method.as_str(), "GET" | "HEAD") && !facts.has_body {
                 Mode::Observe
@@ -103,7 +103,7 @@ fn call(policy: &Policy, facts: &RequestFacts) -> Matter {
         .or_else(|| policy.capabilities().find(|capability| capability.urn == asked))
         .map(Arc::clone);
     Matter {
-        object: capability.as_ref().map(|capability| Arc::clone(&capability.object)),
+        objects: capability.as_ref().map(|capability| Objects::one(Arc::clone(&capability.object))),
         asked,
         mode: Mode::Execute,
         manifest: capability.as_ref().and_then(|capability| capability.input.clone()),
@@ -121,21 +121,24 @@ pub(crate) fn ask(
     reading: &Reading,
     now: Timestamp,
 ) -> Verdict {
-    let object = matter.object.as_ref().map_or(Asked::Unknown(&matter.asked), Asked::Known);
+    let object = matter.objects.as_ref().map_or(Asked::Unknown(&matter.asked), Asked::Several);
     let question = Question {
         subject: caller.id(),
         object,
         mode: matter.mode,
         standing: standing(policy, caller, label, reading),
-        cause: match caller {
-            Caller::Own(_) => reading.cause.clone(),
-            Caller::Peer(_) | Caller::Forwarded(_) => None,
-        },
+        task: None,
+        target: None,
+        content: Content::Unread,
         now,
     };
-    match matter.refusal {
+    let verdict = match matter.refusal {
         Some(reason) => Verdict::Denial(refuse(policy, &question, reason)),
         None => decide(policy, &question),
+    };
+    match (verdict, caller) {
+        (Verdict::Denial(denial), Caller::Own(_)) => Verdict::Denial(denial.because(reading.cause.clone())),
+        (verdict, _) => verdict,
     }
 }
 
@@ -144,12 +147,14 @@ pub(crate) fn ask(
 fn standing<'a>(policy: &Policy, caller: &Caller, label: &'a Stated, reading: &'a Reading) -> Standing<'a> {
     match (caller, label) {
         (Caller::Own(_), Stated::Unreadable) => Standing::Unreadable,
-        (Caller::Own(_), label) => Standing::Own { watermark: &reading.label, declared: label_of(label) },
+        (Caller::Own(_), label) => {
+            Standing::Own { watermark: &reading.label, own: &reading.label, declared: label_of(label) }
+        }
         (Caller::Forwarded(_), _) => Standing::Unstated,
         (Caller::Peer(peer), label) => {
             let speaks = policy.subject(&peer.id).is_some_and(|subject| subject.gateway);
             match label {
-                Stated::Label(label) if speaks => Standing::Stated(label),
+                Stated::Label(label) if speaks => Standing::Stated { label, rule: None },
                 Stated::Unreadable if speaks => Standing::Unreadable,
                 Stated::Label(_) | Stated::Unreadable | Stated::Absent => Standing::Unstated,
             }

@@ -110,11 +110,7 @@ pub(crate) fn raise(
     object: impl FnOnce() -> String,
     exchange: &Exchange,
 ) -> Result<(), Refusal> {
-    let before = watermark.reading();
-    if before.label.dominates(label) {
-        return Ok(());
-    }
-    let observation = Observation {
+    let observation = || Observation {
         request_id: exchange.request_id.clone(),
         object: object(),
         at: core.now(),
@@ -122,8 +118,8 @@ pub(crate) fn raise(
     };
     match watermark.raise(label, observation) {
         Ok(after) => {
-            if after.version != before.version {
-                exchange.raised(core, &core.snapshot.load().policy.lattice().text(&after.label));
+            if after.rose {
+                exchange.raised(core, &core.snapshot.load().policy.lattice().text(&after.reading.label));
             }
             Ok(())
         }

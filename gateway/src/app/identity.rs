@@ -62,7 +62,7 @@ pub(crate) fn become_gateway(core: &Core, config: &Config) {
         MissingState::Floor => Missing::Floor,
         MissingState::Clearance => Missing::Clearance,
     };
-    match Watermark::open(&config.state.directory, subject, snapshot.policy.lattice(), missing) {
+    match Watermark::open(&config.state.directory, subject, snapshot.policy.lattice(), missing, core.now()) {
         Ok((watermark, startup)) => {
             let label = snapshot.policy.lattice().text(&watermark.reading().label);
             match startup {
@@ -72,6 +72,12 @@ pub(crate) fn become_gateway(core: &Core, config: &Config) {
                     "no state of `{}` was found, so it starts at its clearance, {label}; `state.missing: floor` is for workloads that end with their state",
                     subject.name
                 ),
+                Startup::TakenOver => {
+                    log::info!("`{}` starts where an earlier version left it, at {label}", subject.name);
+                }
+                Startup::DamagedAtClearance(why) => {
+                    log::error!("`{}` starts at the highest clearance that it ever had, {label}: {why}", subject.name);
+                }
                 Startup::DamagedAtTop(why) => log::error!("`{}` starts at the top, {label}: {why}", subject.name),
             }
             core.own.store(Some(Arc::new(Own { id: svid.id.clone(), watermark: Arc::new(watermark) })));

@@ -3,6 +3,7 @@
 mod admin_socket;
 mod check;
 mod demo;
+mod doctor;
 mod exit;
 mod label;
 mod manifest;
@@ -30,6 +31,8 @@ enum Command {
     Demo(demo::Args),
     /// Read a config and everything that it names, and tell all mistakes at once
     Check(check::Args),
+    /// Look at what must hold around a gateway for its labels to mean something
+    Doctor(doctor::Args),
     /// Ask a policy what it would decide
     Policy(policy::Args),
     /// See what a running gateway's workload has read, or let it start anew
@@ -46,6 +49,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Policy(args) => policy::run(args),
         Command::Label(args) => label::run(&args),
         Command::Manifest(args) => manifest::run(args),

@@ -3,7 +3,8 @@
 use bellgate_enclave_protocol::{Entry, Limits};
 use bellgate_policy::document::Node;
 use bellgate_policy::{
-    Asked, Diagnostic, Mode, Object, Policy, Question, Reason, Server, SpiffeId, Standing, Timestamp, Verdict, decide,
+    Asked, Content, Diagnostic, Mode, Object, Policy, Question, Reason, Server, SpiffeId, Standing, Timestamp, Verdict,
+    decide,
 };
 use bellgate_registry::{Digest, Urn};
 
@@ -120,7 +121,9 @@ fn granted(policy: &Policy, id: &SpiffeId, object: &std::sync::Arc<Object>, mode
             object: Asked::Known(object),
             mode: *mode,
             standing: Standing::Unstated,
-            cause: None,
+            task: None,
+            target: None,
+            content: Content::Unread,
             now: Timestamp(0),
         };
         match decide(policy, &question) {

@@ -11,6 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bellgate_policy::{Observation, SpiffeId};
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ const FORMAT: u32 = 1;
 const MAX_BYTES: u64 = 256 * 1024;
 
 /// Why the state of a watermark could not be read or kept.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StateError {
     /// The folder or file could not be read or written.
     #[error("cannot {doing} watermark state `{}`: {source}; check the folder's owner, mode and free space", path.display())]
@@ -32,7 +33,13 @@ pub enum StateError {
         /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
-        source: io::Error,
+        source: Arc<io::Error>,
+    },
+    /// Another process keeps its state in this folder.
+    #[error("`{}` is in use by another gateway; give each one a folder of its own", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
     },
     /// The file is there but is not what this version writes.
     #[error("watermark state `{}` is damaged: {why}", path.display())]
@@ -111,7 +118,7 @@ impl StateFile {
     }
 
     fn io(&self, doing: &'static str, source: io::Error) -> StateError {
-        StateError::Io { doing, path: self.path.clone(), source }
+        StateError::Io { doing, path: self.path.clone(), source: Arc::new(source) }
     }
 
     pub(crate) fn damaged(&self, why: String) -> StateError {

@@ -42,7 +42,7 @@ impl World {
     }
 
     fn open(&self, missing: Missing) -> (Watermark, Startup) {
-        Watermark::open(self.folder.path(), self.subject(), self.policy.lattice(), missing).unwrap()
+        Watermark::open(self.folder.path(), self.subject(), self.policy.lattice(), missing, Timestamp(0)).unwrap()
     }
 
     fn file(&self) -> PathBuf {
@@ -79,7 +79,7 @@ fn without_state_it_starts_where_the_config_says() {
 fn a_raise_survives_a_restart_with_its_cause() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
-    watermark.raise(&world.label("CONFIDENTIAL:a"), because("one")).unwrap();
+    watermark.raise(&world.label("CONFIDENTIAL:a"), || because("one")).unwrap();
     drop(watermark);
     let (watermark, startup) = world.open(Missing::Floor);
     assert!(matches!(startup, Startup::Restored));
@@ -92,9 +92,9 @@ fn a_raise_survives_a_restart_with_its_cause() {
 fn what_is_dominated_changes_nothing_and_touches_no_disk() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
-    let raised = watermark.raise(&world.label("CONFIDENTIAL:a,b"), because("one")).unwrap();
+    let raised = watermark.raise(&world.label("CONFIDENTIAL:a,b"), || because("one")).unwrap().reading;
     fs::remove_file(world.file()).unwrap();
-    let after = watermark.raise(&world.label("STANDARD:b"), because("two")).unwrap();
+    let after = watermark.raise(&world.label("STANDARD:b"), || because("two")).unwrap().reading;
     assert_eq!((after.version, &after.label), (raised.version, &raised.label));
     assert_eq!(after.cause.as_ref().unwrap().request_id, "one");
     assert!(!world.file().exists());
@@ -107,7 +107,7 @@ fn a_raise_that_cannot_be_kept_fails_and_changes_nothing() {
     let before = watermark.reading();
     // The folder is gone: nothing can be made durable. (Modes would not stop root.)
     fs::remove_dir_all(world.folder.path()).unwrap();
-    let error = watermark.raise(&world.label("RESTRICTED"), because("one")).err().unwrap();
+    let error = watermark.raise(&world.label("RESTRICTED"), || because("one")).err().unwrap();
     assert!(error.to_string().contains("check the folder"), "{error}");
     assert_eq!(watermark.reading().version, before.version);
     assert_eq!(world.text(&watermark.reading().label), "PUBLIC");
@@ -152,7 +152,7 @@ fn state_larger_than_the_limit_is_damaged_state() {
 fn what_a_crash_left_beside_the_file_is_never_read() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
-    watermark.raise(&world.label("CONFIDENTIAL"), because("one")).unwrap();
+    watermark.raise(&world.label("CONFIDENTIAL"), || because("one")).unwrap();
     fs::write(world.file().with_extension("json.new"), "{\"version\":1,\"sub").unwrap();
     let (watermark, startup) = world.open(Missing::Floor);
     assert!(matches!(startup, Startup::Restored));
@@ -163,11 +163,11 @@ fn what_a_crash_left_beside_the_file_is_never_read() {
 fn another_name_for_the_same_workload_finds_its_state() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
-    watermark.raise(&world.label("CONFIDENTIAL"), because("one")).unwrap();
+    watermark.raise(&world.label("CONFIDENTIAL"), || because("one")).unwrap();
     let renamed = Policy::parse("policy.yaml", &POLICY.replace("  agent:", "  assistant:")).unwrap();
     let subject = renamed.subject_named("assistant").unwrap();
     let (watermark, startup) =
-        Watermark::open(world.folder.path(), subject, renamed.lattice(), Missing::Floor).unwrap();
+        Watermark::open(world.folder.path(), subject, renamed.lattice(), Missing::Floor, Timestamp(0)).unwrap();
     assert!(matches!(startup, Startup::Restored));
     assert_eq!(renamed.lattice().text(&watermark.reading().label), "CONFIDENTIAL");
 }
@@ -183,7 +183,7 @@ fn the_file_is_for_its_owner_alone() {
 fn a_new_policy_keeps_what_was_seen_and_the_floor_that_was() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
-    watermark.raise(&world.label("CONFIDENTIAL:a"), because("one")).unwrap();
+    watermark.raise(&world.label("CONFIDENTIAL:a"), || because("one")).unwrap();
     let with = |subject: &str| {
         Policy::parse("policy.yaml", &POLICY.replace("floor: PUBLIC, clearance: \"RESTRICTED:a,b,c\"", subject))
             .unwrap()
@@ -220,7 +220,7 @@ fn readers_never_see_a_label_that_is_not_yet_on_disk() {
     let steps =
         ["PUBLIC:a", "STANDARD:a", "STANDARD:a,b", "CONFIDENTIAL:a,b", "CONFIDENTIAL:a,b,c", "RESTRICTED:a,b,c"];
     for step in steps {
-        watermark.raise(&world.label(step), because(step)).unwrap();
+        watermark.raise(&world.label(step), || because(step)).unwrap();
     }
     let last = watermark.reading();
     done.store(true, Ordering::Release);
@@ -243,8 +243,8 @@ fn raises_from_many_threads_all_count() {
             let (watermark, world) = (&watermark, &world);
             scope.spawn(move || {
                 let label = world.label(text);
-                let after = watermark.raise(&label, because(text)).unwrap();
-                assert!(after.label.dominates(&label));
+                let after = watermark.raise(&label, || because(text)).unwrap();
+                assert!(after.reading.label.dominates(&label));
                 assert!(watermark.reading().label.dominates(&label), "a raise that returned is seen by every reader");
             });
         }
@@ -269,9 +269,9 @@ proptest! {
             let label = world.label(&text);
             expected = expected.join(&label);
             let before = watermark.reading();
-            let after = watermark.raise(&label, because(&text)).unwrap();
-            prop_assert!(after.label.dominates(&before.label));
-            prop_assert_eq!(&after.label, &expected);
+            let after = watermark.raise(&label, || because(&text)).unwrap();
+            prop_assert!(after.reading.label.dominates(&before.label));
+            prop_assert_eq!(&after.reading.label, &expected);
             if restart {
                 drop(watermark);
                 (watermark, _) = world.open(Missing::Clearance);

@@ -66,6 +66,7 @@ fn read_one<'d>(
         gateway: given(gateway)?.unwrap_or(false),
         multilevel: given(multilevel)?.map(str::to_owned),
         holds_no_data: given(holds_no_data)?.map(str::to_owned),
+        handles: None,
         index,
         place: entry.place(),
     })

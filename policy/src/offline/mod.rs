@@ -11,6 +11,7 @@
 mod explanation;
 mod line;
 
+use crate::content::Content;
 use crate::decide::{Asked, Question, Standing, suppose};
 use crate::document::closest;
 use crate::lattice::{LabelError, Lattice};
@@ -81,8 +82,10 @@ pub fn answer(policy: &Policy, inquiry: &Inquiry) -> Result<VerdictRecord, Inqui
             None => Asked::Unknown(&inquiry.object),
         },
         mode,
-        standing: stated.as_ref().map_or(Standing::Unstated, Standing::Stated),
-        cause: None,
+        standing: stated.as_ref().map_or(Standing::Unstated, |label| Standing::Stated { label, rule: None }),
+        task: None,
+        target: None,
+        content: Content::Nothing,
         now: Timestamp::default(),
     };
     Ok(suppose(policy, &question).record(lattice))

@@ -1,7 +1,7 @@
 //! The table of releases: what an answer carries, and whether it is released.
 
 use bellgate_policy::{
-    Answer, Asked, Mode, Permit, Policy, Question, Release, Serving, Standing, Timestamp, decide, release,
+    Answer, Asked, Content, Mode, Permit, Policy, Question, Release, Serving, Standing, Timestamp, decide, release,
 };
 
 use crate::world::{id, label, rows, world};
@@ -44,7 +44,7 @@ deidentify          PUBLIC                unstated                              
 fn permit(policy: &Policy, name: &str, current: &str) -> Permit {
     let object = policy.object(name).unwrap();
     let watermark = label(policy, current);
-    let standing = Standing::Own { watermark: &watermark, declared: None };
+    let standing = Standing::Own { watermark: &watermark, own: &watermark, declared: None };
     Mode::ALL
         .into_iter()
         .find_map(|mode| {
@@ -53,7 +53,9 @@ fn permit(policy: &Policy, name: &str, current: &str) -> Permit {
                 object: Asked::Known(object),
                 mode,
                 standing,
-                cause: None,
+                task: None,
+                target: None,
+                content: Content::Nothing,
                 now: Timestamp(0),
             };
             decide(policy, &question).permit()
@@ -109,8 +111,10 @@ fn nothing_of_an_append_is_released() {
             subject: &id("planner"),
             object: Asked::Known(policy.object(name).unwrap()),
             mode: Mode::Append,
-            standing: Standing::Own { watermark: &watermark, declared: None },
-            cause: None,
+            standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+            task: None,
+            target: None,
+            content: Content::Nothing,
             now: Timestamp(0),
         };
         let permit = decide(&policy, &question).permit().unwrap();

@@ -1,7 +1,7 @@
 //! The decision table: subject, object, mode, standing -> rule or reasons.
 
 use bellgate_policy::{
-    Asked, Mode, Policy, Question, Reason, SecurityLabel, Standing, Timestamp, Verdict, decide, refuse,
+    Asked, Content, Mode, Policy, Question, Reason, SecurityLabel, Standing, Timestamp, Verdict, decide, refuse,
 };
 
 use crate::world::{id, label, rows, world};
@@ -119,8 +119,8 @@ fn given(policy: &Policy, text: &str) -> Given {
 
 fn standing(given: &Given) -> Standing<'_> {
     match given {
-        Given::Own(watermark, declared) => Standing::Own { watermark, declared: declared.as_ref() },
-        Given::Stated(stated) => Standing::Stated(stated),
+        Given::Own(watermark, declared) => Standing::Own { watermark, own: watermark, declared: declared.as_ref() },
+        Given::Stated(stated) => Standing::Stated { label: stated, rule: None },
         Given::Unstated => Standing::Unstated,
         Given::Unreadable => Standing::Unreadable,
     }
@@ -150,7 +150,9 @@ fn the_table_holds() {
             object: policy.object(name).map_or(Asked::Unknown(name), Asked::Known),
             mode: mode.parse().unwrap(),
             standing: standing(&given),
-            cause: None,
+            task: None,
+            target: None,
+            content: Content::Nothing,
             now: Timestamp(0),
         };
         let found = told(&decide(&policy, &question));
@@ -172,8 +174,10 @@ fn a_permit_carries_who_what_and_the_label_of_the_request() {
             subject: &id("planner"),
             object: Asked::Known(policy.object("records").unwrap()),
             mode: Mode::Alter,
-            standing: Standing::Own { watermark: &watermark, declared: Some(&declared) },
-            cause: None,
+            standing: Standing::Own { watermark: &watermark, own: &watermark, declared: Some(&declared) },
+            task: None,
+            target: None,
+            content: Content::Nothing,
             now: Timestamp(0),
         },
     );
@@ -194,8 +198,10 @@ fn a_refusal_from_outside_takes_its_place_in_the_order() {
         subject: &id("planner"),
         object: Asked::Known(policy.object("search/ask").unwrap()),
         mode: Mode::Alter,
-        standing: Standing::Own { watermark: &watermark, declared: None },
-        cause: None,
+        standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+        task: None,
+        target: None,
+        content: Content::Nothing,
         now: Timestamp(0),
     };
     let denial = refuse(&policy, &question, Reason::GuardFailed);

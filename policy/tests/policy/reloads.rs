@@ -1,7 +1,9 @@
 //! What outlives a reload: permits, objects and labels of an earlier policy can cause refusals, and never a permit that
 //! the new policy would not give.
 
-use bellgate_policy::{Answer, Asked, Mode, Question, Reason, Release, Serving, Standing, Timestamp, decide, release};
+use bellgate_policy::{
+    Answer, Asked, Content, Mode, Question, Reason, Release, Serving, Standing, Timestamp, decide, release,
+};
 
 use crate::world::{WORLD, id, label, read, world};
 
@@ -24,8 +26,10 @@ fn an_object_of_the_old_policy_is_decided_by_the_new_ones_grants_and_labels() {
         subject: &id("planner"),
         object: Asked::Known(old.object("records/patients").unwrap()),
         mode: Mode::Observe,
-        standing: Standing::Own { watermark: &watermark, declared: None },
-        cause: None,
+        standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+        task: None,
+        target: None,
+        content: Content::Nothing,
         now: Timestamp(0),
     };
     assert!(decide(&old, &question).permit().is_some());
@@ -43,15 +47,17 @@ fn labels_of_another_lattice_are_refused_until_they_are_translated() {
         subject: &id("planner"),
         object: Asked::Known(new.object("records").unwrap()),
         mode: Mode::Observe,
-        standing: Standing::Own { watermark: &watermark, declared: None },
-        cause: None,
+        standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+        task: None,
+        target: None,
+        content: Content::Nothing,
         now: Timestamp(0),
     };
     assert_eq!(decide(&new, &question).reasons(), [Reason::NoWriteDown]);
-    question.standing = Standing::Stated(&watermark);
+    question.standing = Standing::Stated { label: &watermark, rule: None };
     assert_eq!(decide(&new, &question).reasons(), [Reason::LabelOutOfRange, Reason::NoWriteDown]);
     let carried = old.lattice().translate(&watermark, new.lattice()).unwrap();
-    question.standing = Standing::Own { watermark: &carried, declared: None };
+    question.standing = Standing::Own { watermark: &carried, own: &carried, declared: None };
     assert!(decide(&new, &question).permit().is_some());
 }
 
@@ -63,8 +69,10 @@ fn an_open_answer_is_decided_under_the_new_policy() {
         subject: &id("planner"),
         object: Asked::Known(old.object("records").unwrap()),
         mode: Mode::Observe,
-        standing: Standing::Own { watermark: &watermark, declared: None },
-        cause: None,
+        standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+        task: None,
+        target: None,
+        content: Content::Nothing,
         now: Timestamp(0),
     };
     let permit = decide(&old, &question).permit().unwrap();

@@ -1,6 +1,6 @@
 //! From requests to objects and modes.
 
-use bellgate_policy::{PathPattern, Reason, RequestShape};
+use bellgate_policy::{Content, PathPattern, Reason, RequestShape};
 
 use crate::world::{read, rows, world};
 
@@ -68,14 +68,14 @@ fn the_table_holds() {
             has_body: request.ends_with("+body"),
             upgrade: request.ends_with("+upgrade"),
         };
-        let target = policy.resolve(policy.upstream(upstream).unwrap(), &shape);
-        let unlabelled = if target.object.label.is_none() { "!" } else { "" };
+        let target = policy.resolve(policy.upstream(upstream).unwrap(), &shape, Content::Nothing);
+        let unlabelled = if target.objects.first().label.is_none() { "!" } else { "" };
         let extra = match (&target.manifest, target.refusal) {
             (Some(kind), None) => kind.to_string(),
             (_, Some(refusal)) => refusal.to_string(),
             (None, None) => String::from("-"),
         };
-        let found = format!("{}{unlabelled} {} {extra}", target.object.name, target.mode);
+        let found = format!("{}{unlabelled} {} {extra}", target.objects.first().name, target.mode);
         if found != format!("{object} {mode} {rest}") {
             wrong.push(format!("{upstream} {request}: {object} {mode} {rest}, found {found}"));
         }

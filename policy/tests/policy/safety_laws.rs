@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use bellgate_policy::{
-    Answer, Asked, Mode, Policy, Question, Reason, Release, SecurityLabel, Serving, Standing, Timestamp, decide,
-    release,
+    Answer, Asked, Content, Mode, Policy, Question, Reason, Release, SecurityLabel, Serving, Standing, Timestamp,
+    decide, release,
 };
 use proptest::prelude::*;
 
@@ -99,8 +99,10 @@ fn own(policy: &Policy, mode: Mode, watermark: &SecurityLabel) -> Vec<Reason> {
         subject: &id("s"),
         object: Asked::Known(policy.object("o/r").unwrap()),
         mode,
-        standing: Standing::Own { watermark, declared: None },
-        cause: None,
+        standing: Standing::Own { watermark, own: watermark, declared: None },
+        task: None,
+        target: None,
+        content: Content::Nothing,
         now: Timestamp(0),
     };
     decide(policy, &question).reasons().to_vec()
@@ -120,8 +122,10 @@ proptest! {
             subject: &id("s"),
             object: Asked::Known(policy.object("o/r").unwrap()),
             mode,
-            standing: Standing::Own { watermark: &mark, declared: declaration.as_ref() },
-            cause: None,
+            standing: Standing::Own { watermark: &mark, own: &mark, declared: declaration.as_ref() },
+            task: None,
+            target: None,
+            content: Content::Nothing,
             now: Timestamp(0),
         };
         let verdict = decide(&policy, &question);
@@ -161,8 +165,10 @@ proptest! {
             subject: &id("s"),
             object: Asked::Known(policy.object("o/r").unwrap()),
             mode,
-            standing: Standing::Stated(&label),
-            cause: None,
+            standing: Standing::Stated { label: &label, rule: None },
+            task: None,
+            target: None,
+            content: Content::Nothing,
             now: Timestamp(0),
         };
         let verdict = decide(&policy, &question);
@@ -200,8 +206,10 @@ proptest! {
                 subject: &id("s"),
                 object: Asked::Known(policy.object("o/r").unwrap()),
                 mode,
-                standing: Standing::Own { watermark: &mark, declared: None },
-                cause: None,
+                standing: Standing::Own { watermark: &mark, own: &mark, declared: None },
+                task: None,
+                target: None,
+                content: Content::Nothing,
                 now: Timestamp(0),
             };
             let Some(permit) = decide(&policy, &question).permit() else { continue };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellgate_policy::{
-    Asked, Denial, Mode, Observation, Policy, Question, Reason, Standing, Timestamp, VerdictRecord, decide,
+    Asked, Content, Denial, Mode, Observation, Policy, Question, Reason, Standing, Timestamp, VerdictRecord, decide,
 };
 
 use crate::world::{id, label, world};
@@ -22,12 +22,14 @@ fn denial(policy: &Policy, subject: &str, object: &str, current: &str) -> Denial
             subject: &id(subject),
             object: policy.object(object).map_or(Asked::Unknown(object), Asked::Known),
             mode: Mode::Observe,
-            standing: Standing::Own { watermark: &watermark, declared: None },
-            cause: Some(Arc::new(cause)),
+            standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+            task: None,
+            target: None,
+            content: Content::Nothing,
             now: Timestamp(0),
         },
     );
-    verdict.denial().unwrap()
+    verdict.denial().unwrap().because(Some(Arc::new(cause)))
 }
 
 #[test]
@@ -88,7 +90,7 @@ fn a_record_has_its_members_in_order_and_reads_back() {
             r#""object":"search","mode":"observe","current":"RESTRICTED:clinical","object_label":"PUBLIC","#,
             r#""clearance":"RESTRICTED:clinical,untrusted","rule":"grants[0]","#,
             r#""cause":{{"request_id":"0195-7f3","object":"records/patients","at":"2026-03-01T12:03:11.042Z","#,
-            r#""label":"RESTRICTED:clinical"}},"policy":"{}"}}"#
+            r#""label":"RESTRICTED:clinical"}},"downgrade":null,"policy":"{}"}}"#
         ),
         policy.digest()
     );

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bellgate_envoy::{Check, Context, DEFAULT_TIMEOUT, ExtAuthz, Outcome, Own, Rendered, ServeError};
-use bellgate_policy::{Policy, SpiffeId};
+use bellgate_policy::{Policy, SpiffeId, Timestamp};
 use bellgate_watermark::{Missing, Watermark};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use tempfile::TempDir;
@@ -88,7 +88,8 @@ impl Gateway {
         let folder = tempfile::tempdir().unwrap();
         let policy = policy();
         let subject = policy.subject_named(name).unwrap();
-        let (watermark, _) = Watermark::open(folder.path(), subject, policy.lattice(), Missing::Floor).unwrap();
+        let (watermark, _) =
+            Watermark::open(folder.path(), subject, policy.lattice(), Missing::Floor, Timestamp(0)).unwrap();
         Self {
             own: subject.id.clone(),
             watermark: Arc::new(watermark),

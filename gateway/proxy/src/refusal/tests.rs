@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Asked, Mode, Observation, Question, SpiffeId, Standing, Timestamp, Verdict, decide};
+use bellgate_policy::{Asked, Content, Mode, Observation, Question, SpiffeId, Standing, Timestamp, Verdict, decide};
 
 use super::*;
 
@@ -28,17 +28,19 @@ fn denial(policy: &Policy, object: &str, mode: Mode, watermark: &str, cause: &st
         subject: &planner,
         object: policy.object(object).map_or(Asked::Unknown(object), Asked::Known),
         mode,
-        standing: Standing::Own { watermark: &watermark, declared: None },
-        cause: Some(Arc::new(Observation {
+        standing: Standing::Own { watermark: &watermark, own: &watermark, declared: None },
+        task: None,
+        target: None,
+        content: Content::Nothing,
+        now: Timestamp(1_700_000_001_000),
+    };
+    match decide(policy, &question) {
+        Verdict::Denial(denial) => denial.because(Some(Arc::new(Observation {
             request_id: "the-read".into(),
             object: "records/patient".into(),
             at: Timestamp(1_700_000_000_000),
             label: cause.into(),
-        })),
-        now: Timestamp(1_700_000_001_000),
-    };
-    match decide(policy, &question) {
-        Verdict::Denial(denial) => denial,
+        }))),
         Verdict::Permit(_) => panic!("permitted"),
     }
 }

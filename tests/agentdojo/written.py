@@ -1,0 +1,5 @@
+"""Calls of injections for which the package gives none."""
+
+
+def calls(suite, injection, environment):
+    return []
