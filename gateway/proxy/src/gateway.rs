@@ -246,7 +246,9 @@ impl ProxyHttp for Gateway {
         {
             return refuse_upwards(ctx, body, refusal);
         }
-        if end && let Some(flow) = &ctx.flow {
+        // Before its upgrade such a request has a body that ends, and after it none that does.
+        let upgrade = ctx.admitted.as_ref().is_some_and(|admitted| admitted.facts.upgrade);
+        if let Some(flow) = ctx.flow.as_ref().filter(|_| end && !upgrade) {
             flow.has_written();
         }
         ctx.exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);

@@ -170,9 +170,9 @@ fn clears(snapshot: &Snapshot, admitted: &Admitted, released: &bellgate_policy::
     snapshot.policy.subject(admitted.caller.id()).is_some_and(|reader| reader.clearance.dominates(released))
 }
 
-/// Whether time alone can take a flow's permission away.
-pub(crate) fn can_expire(_flow: &Flow) -> bool {
-    false
+/// Whether time alone can take a flow's permission away: rules that lift something have a date.
+pub(crate) fn can_expire(flow: &Flow) -> bool {
+    flow.admitted.permit.downgrade().is_some()
 }
 
 /// Whether an open flow may go on, as things are now: the same questions as its next chunk would ask, in either direction.

@@ -54,7 +54,7 @@ impl Watchman {
     /// Read before a pass, so that what moves during it is seen by the next.
     fn seen(&self) -> Seen {
         Seen {
-            version: self.0.own.load().as_ref().map(|own| vigil::version(own)),
+            version: self.0.own.load().as_ref().map(|own| own.watermark.version()),
             snapshot: Arc::as_ptr(&self.0.snapshot.load()) as usize,
         }
     }

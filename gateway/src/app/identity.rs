@@ -80,6 +80,9 @@ pub(crate) fn become_gateway(core: &Core, config: &Config) {
                 }
                 Startup::DamagedAtTop(why) => log::error!("`{}` starts at the top, {label}: {why}", subject.name),
             }
+            // Whatever moves here can end what is open.
+            let flows = Arc::clone(&core.flows);
+            watermark.on_change(Arc::new(move || flows.look()));
             core.own.store(Some(Arc::new(Own { id: svid.id.clone(), watermark: Arc::new(watermark) })));
         }
         Err(error) => log::error!("{error}; everything is refused until this is mended and the gateway restarted"),
