@@ -1,4 +1,4 @@
-/* Takes the direct identifiers out of a patient record.
+/* Takes the direct identifiers out of a patient record, or out of a request that somebody who has read one writes.
  *
  * Input: one JSON document (RFC 8259, UTF-8, at most 64 levels deep). Output: the same document without
  * white space, in the same order, with what identifies a person taken out. What can't be read as
@@ -16,12 +16,18 @@
  *   address                                 text: "[removed]"; an object or array: only state, country and postal code are kept
  *   patient, subject, member and the like   text and numbers: "[removed]"; an object: the rules for its members
  *   all other identifiers, free text        "[removed]", with everything in it
+ *   every other text                        itself, without the words in it that have the form of an identifier
+ *
+ * Forms of identifiers (deidentify_text.h): mail addresses and handles, addresses on the web and in networks, numbers of
+ * telephones, records and accounts, dates, and a name after a title or an initial ("Dr. Who", "A. Example").
+ * The text of a member that holds codes ("code", "system", "version" and the like) is kept where it is one word without '@'.
  *
  * null, and only null, stays null under every rule, so that "not known" can be told from "removed".
  * The member "name" of a medication, a diagnosis, a procedure and the like is the name of a thing and stays.
  *
- * Not done: values are not looked at, so an identifier under a name that says nothing stays. A birth
- * year above the age of 89 stays too: there is no clock here. Whoever relies on the result under
+ * Not done: a name in a text that nothing marks as one stays, and so does what is spelt or encoded so that its form is
+ * gone; where this is a guard in front of something open, the manifest of the route bounds what such a text can be.
+ * A year stays, a birth year above the age of 89 too: there is no clock here. Whoever relies on the result under
  * HIPAA checks their own records' names against the tables first. */
 #include "deidentify_rules.h"
 #include "extism.h"
@@ -38,7 +44,7 @@ static u8 *out, *out_end, *out_limit;
 enum { OK = 0, SYNTAX = 1, DEEP = 2, MEMORY = 3 };
 
 /* What holds for the value that comes next. */
-enum rule { KEEP, REMOVE, DATE, AGE, POSTAL, ADDRESS, PLACE, PERSON, THING };
+enum rule { KEEP, REMOVE, DATE, AGE, POSTAL, ADDRESS, PLACE, PERSON, THING, CODE };
 
 static int grow(u8 *to) {
     u32 have = __builtin_wasm_memory_size(0) << 16;
@@ -288,6 +294,8 @@ static enum rule look_up(const struct name *name, enum rule around) {
         return PERSON;
     if (around == THING && same(name->text, "name"))
         return KEEP;
+    if (is_one_of(name, code_names))
+        return CODE;
     if (is_one_of(name, removed_names) || holds_one_of(name, removed_parts) || name->is_id)
         return REMOVE;
     if (ends_with(name, "name") || ends_with(name, "names"))
@@ -343,6 +351,8 @@ static const u8 *year_in(const u8 *from, const u8 *to) {
     return 0;
 }
 
+#include "deidentify_text.h"
+
 static int put_removed(void) { return put_text("\"[removed]\""); }
 
 static int put_year(const u8 *from, const u8 *to) {
@@ -387,7 +397,9 @@ static int put_scalar(enum rule rule, int is_text, const u8 *from, const u8 *to,
     switch (rule) {
     case KEEP:
     case THING:
-        return put(whole, (u32)(in - whole));
+        return is_text ? put_text_without_identifiers(from, to) : put(whole, (u32)(in - whole));
+    case CODE:
+        return is_text && !is_code(from, to) ? put_text_without_identifiers(from, to) : put(whole, (u32)(in - whole));
     case DATE:
         return is_text ? put_year(from, to) : put_removed();
     case POSTAL:
@@ -417,7 +429,7 @@ static struct level levels[DEPTH_MAX];
 static enum rule inside(enum rule rule, u8 open) {
     if (rule == ADDRESS)
         return PLACE;
-    return rule == PERSON && open == '{' ? KEEP : rule;
+    return (rule == PERSON || rule == CODE) && open == '{' ? KEEP : rule;
 }
 
 static int transform(void) {
@@ -465,7 +477,7 @@ static int transform(void) {
         case 'f':
             wrong = pass_word(*in == 't' ? "true" : "false");
             if (wrong == OK && !silent)
-                wrong = rule == KEEP || rule == THING ? put(whole, (u32)(in - whole)) : put_removed();
+                wrong = rule == KEEP || rule == THING || rule == CODE ? put(whole, (u32)(in - whole)) : put_removed();
             break;
         case 'n':
             wrong = pass_word("null");

@@ -62,6 +62,16 @@ static const char *const removed_ends[] = {"ssn",    "mrn",          "accountnum
                                            "idnumber", "licensenumber", "licencenumber", "certificatenumber", "serialnumber", "platenumber",
                                            "url",    "uri",          "photo",        "signature",     "identifier", "street", "city", "county", 0};
 
+/* Their texts are codes of a terminology, or say what a document is. */
+static const char *const code_names[] = {"code",   "codes",   "system",  "systems",         "loinc",           "snomed",        "icd",  "icd9",
+                                         "icd10",  "rxnorm",  "atc",     "ndc",             "cpt",             "unit",          "units", "version",
+                                         "kind",   "type",    "status",  "resourcetype",    "manifestversion", "schemaversion", "protocolversion", "jsonrpc", 0};
+
+/* What stands before a name in a text. */
+static const char *const titles[] = {"mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "sr", "sra", 0};
+static const char *const months[] = {"jan", "january", "feb", "february", "mar", "march", "apr", "april", "may", "jun", "june", "jul", "july",
+                                     "aug", "august", "sep", "sept", "september", "oct", "october", "nov", "november", "dec", "december", 0};
+
 /* Objects that are a person's record; as text or number they name the person. */
 static const char *const person_names[] = {"patient", "patients", "person", "persons", "subject", "subjects", "member", "members",
                                            "subscriber", "user", 0};

@@ -166,6 +166,12 @@ impl SecurityLabel {
         }
     }
 
+    /// Whether the two share a category. Of labels of two lattices nothing is known, so they count as sharing one.
+    pub(crate) fn shares_a_category(&self, other: &Self) -> bool {
+        self.shared_lattice(other) == LatticeId::NONE
+            || self.categories.words().iter().zip(other.categories.words()).any(|(mine, theirs)| mine & theirs != 0)
+    }
+
     fn shared_lattice(&self, other: &Self) -> LatticeId {
         if self.lattice == other.lattice { self.lattice } else { LatticeId::NONE }
     }

@@ -34,7 +34,7 @@ impl Server {
 /// Something with a label that a subject can reach. Built only by [`crate::Policy::parse`].
 #[derive(Clone)]
 pub struct Object {
-    /// `upstream`, `upstream/route` or `capability`: unique in the policy.
+    /// `upstream`, `upstream/route`, `upstream/route/case` or `capability`: unique in the policy.
     pub name: Arc<str>,
     /// Its label; `None` where the policy gives none, which is refused as `unlabelled`.
     pub label: Option<SecurityLabel>,
@@ -46,7 +46,20 @@ pub struct Object {
     pub upstream: Option<Name>,
     /// Its number in this policy. The unlabelled rest of an upstream shares the number of the whole.
     pub(crate) index: usize,
+    /// Its own number and those of what it is a part of, from the inside out.
+    pub(crate) lineage: Vec<usize>,
+    /// Whether values of a body lead to it.
+    pub(crate) by_value: bool,
+    /// Whether the bodies of its requests are validated.
+    pub(crate) has_manifest: bool,
     pub(crate) place: Place,
+}
+
+impl Object {
+    /// Whether it is `whole` or a part of it; both must be of one policy.
+    pub(crate) fn is_in(&self, whole: &Self) -> bool {
+        self.lineage.contains(&whole.index)
+    }
 }
 
 impl fmt::Debug for Object {

@@ -5,15 +5,21 @@ use std::sync::Arc;
 
 use crate::capability::Capability;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::grant::{Grant, Matrix};
+use crate::grant::{Grant, Granted, Matrix};
+use crate::guard::Guard;
 use crate::label::SecurityLabel;
 use crate::language;
 use crate::lattice::Lattice;
 use crate::mode::Mode;
 use crate::name::Name;
 use crate::object::{Object, Upstream};
+use crate::orchestrator::Orchestrator;
+use crate::read_down::ReadDown;
+use crate::route::Route;
 use crate::spiffe_id::SpiffeId;
 use crate::subject::Subject;
+use crate::timestamp::Timestamp;
+use crate::trusted::Trusted;
 
 /// A policy file without a mistake. See [`crate::language`] for the language.
 pub struct Policy {
@@ -35,6 +41,10 @@ pub struct Policy {
     pub(crate) manifests: Vec<Name>,
     pub(crate) grants: Vec<Grant>,
     pub(crate) matrix: Matrix,
+    pub(crate) trusted: Vec<Arc<Trusted>>,
+    pub(crate) orchestrators: Vec<Arc<Orchestrator>>,
+    /// By the number of the workload whose handles they open.
+    pub(crate) orchestrators_of: Vec<Vec<Arc<Orchestrator>>>,
 }
 
 impl Policy {
@@ -90,7 +100,7 @@ impl Policy {
     /// The upstream that the policy calls so.
     #[must_use]
     pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
-        self.upstreams.iter().find(|u| u.name.as_str() == name)
+        self.upstreams_by_authority.get(&name.to_ascii_lowercase()).filter(|upstream| upstream.name.as_str() == name)
     }
 
     /// All upstreams, in the order of the file.
@@ -126,7 +136,7 @@ impl Policy {
         self.capabilities.iter()
     }
 
-    /// The object of that name: `upstream`, `upstream/route` or `capability`.
+    /// The object of that name: `upstream`, `upstream/route`, `upstream/route/case` or `capability`.
     #[must_use]
     pub fn object(&self, name: &str) -> Option<&Arc<Object>> {
         self.objects_by_name.get(name)
@@ -163,8 +173,41 @@ impl Policy {
         (object.label.is_some() || known.label.is_none()).then_some(known)
     }
 
+    /// What a subject may spend on reading down, in the order of the file.
+    pub fn read_downs_of(&self, subject: &SpiffeId) -> impl Iterator<Item = &Arc<ReadDown>> {
+        let of = move |grant: &&Grant| grant.subject.id == *subject;
+        self.grants.iter().filter(of).filter_map(|grant| grant.read_down.as_ref().map(|(rule, _)| rule))
+    }
+
+    /// The guards of a subject's grants, in the order of the file.
+    pub fn guards_of(&self, subject: &SpiffeId) -> impl Iterator<Item = &Arc<Guard>> {
+        let of = move |grant: &&Grant| grant.subject.id == *subject;
+        self.grants.iter().filter(of).filter_map(|grant| grant.guard.as_ref().map(|(guard, _)| guard))
+    }
+
     /// The rule that grants this, where there is one.
-    pub(crate) fn rule(&self, subject: &Subject, object: &Object, mode: Mode) -> Option<&Arc<str>> {
-        self.matrix.rule(subject, object, mode)
+    pub(crate) fn granted(&self, subject: &Subject, object: &Object, mode: Mode) -> Option<&Granted> {
+        self.matrix.granted(subject, object, mode)
+    }
+
+    /// The rules that hold now and under which others open handles for a workload.
+    pub(crate) fn orchestrators_of<'a>(
+        &'a self,
+        workload: &'a Subject,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'a Arc<Orchestrator>> {
+        let rules = self.orchestrators_of.get(workload.index).map(Vec::as_slice).unwrap_or_default();
+        rules.iter().filter(move |rule| now < rule.expires)
+    }
+
+    /// The route that an object of this policy is or is a part of.
+    pub(crate) fn route_of(&self, object: &Object) -> Option<&Route> {
+        let upstream = self.upstream(object.upstream.as_ref()?.as_str())?;
+        upstream.routes.iter().find(|route| object.is_in(&route.object))
+    }
+
+    /// The objects of a range of numbers, as a grant covers them.
+    pub(crate) fn objects_in(&self, parts: &std::ops::Range<usize>) -> &[Arc<Object>] {
+        self.objects.get(parts.clone()).unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
 //! The decision on an answer: a flow of its own, from what was reached to who asked.
 //!
-//! **What holds.** An answer carries the join of the object's label, the label of the workload behind it and what a
+//! **What holds.** An answer carries the join of the labels of the objects that the request reached, the label of the workload behind it and what a
 //! believed upstream declares; it is released only where the asking subject's clearance dominates that join. Labels are
 //! looked up in the policy that is handed in, so an answer that is still open after a reload is decided under the new one.
 //! An `append` brings nothing back, so nothing of its answer is ever released.
@@ -47,32 +47,56 @@ pub enum Release {
 
 /// Decides the release of an answer to what `permit` permitted.
 pub fn release(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Release {
-    let subject = policy.subject(&permit.subject().id);
-    let label = policy.own(permit.object()).and_then(|object| answer_label(object, permit, answer));
-    let clearance = subject.map(|subject| &subject.clearance);
-    match (label, clearance) {
-        (Some(label), Some(clearance)) if permit.mode() != Mode::Append && clearance.dominates(&label) => {
-            Release::Released { label }
-        }
-        (label, clearance) => {
-            let decision = Decision {
-                object_label: label,
-                clearance: clearance.cloned(),
-                policy: Arc::clone(&policy.digest),
-                ..permit.decision().clone()
-            };
-            Release::Withheld(Denial::new(decision, Reason::Withheld, &[]))
-        }
+    match weighed(policy, permit, answer) {
+        Ok(label) => Release::Released { label },
+        Err(label) => withheld(policy, permit, label, Reason::Withheld),
     }
 }
 
 /// Decides the release of an answer whose body went through the permit's release guard: what came out carries the guard's
-/// label. The clearance must dominate the label of what went in, too.
+/// label. The clearance must dominate the label of what went in, too, since who asks could else learn what was withheld from
+/// others; and so must the capability's, or it could not have been given to it: `guard-failed`.
 pub fn release_guarded(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Release {
-    match (release(policy, permit, answer), permit.release_guard()) {
-        (Release::Released { .. }, Some(guard)) => Release::Released { label: guard.label.clone() },
-        (released, _) => released,
+    let label = match weighed(policy, permit, answer) {
+        Ok(label) => label,
+        Err(label) => return withheld(policy, permit, label, Reason::Withheld),
+    };
+    match permit.release_guard() {
+        None => Release::Released { label },
+        Some(guard) if guard.may_read(&label) && policy.lattice().owns(&guard.label) => {
+            Release::Released { label: guard.label.clone() }
+        }
+        Some(_) => withheld(policy, permit, Some(label), Reason::GuardFailed),
     }
+}
+
+/// The label of an answer that may be released; else the label that it has, if any.
+fn weighed(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Result<SecurityLabel, Option<SecurityLabel>> {
+    let subject = policy.subject(&permit.subject().id);
+    let Some(label) = joined(policy, permit, answer) else {
+        return Err(None);
+    };
+    let cleared = subject.is_some_and(|subject| subject.clearance.dominates(&label));
+    if cleared && permit.mode() != Mode::Append { Ok(label) } else { Err(Some(label)) }
+}
+
+fn withheld(policy: &Policy, permit: &Permit, label: Option<SecurityLabel>, reason: Reason) -> Release {
+    let subject = policy.subject(&permit.subject().id);
+    let decision = Decision {
+        object_label: label,
+        clearance: subject.map(|subject| subject.clearance.clone()),
+        downgrade: None,
+        policy: Arc::clone(&policy.digest),
+        ..permit.decision().clone()
+    };
+    Release::Withheld(Denial::new(decision, permit.decided_at(), reason, &[]))
+}
+
+/// The join of what an answer carries of each object that the request reached; `None` where one has no label.
+fn joined(policy: &Policy, permit: &Permit, answer: &Answer<'_>) -> Option<SecurityLabel> {
+    let mut objects = permit.objects().iter();
+    let first = answer_label(policy.own(objects.next()?)?, permit, answer)?;
+    objects.try_fold(first, |label, object| Some(label.join(&answer_label(policy.own(object)?, permit, answer)?)))
 }
 
 /// The label of an answer; `None` where the object has none.

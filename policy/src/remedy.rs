@@ -1,5 +1,7 @@
-//! What a caller that was refused can do next, as far as this policy offers it.
-
+use crate::policy::Policy;
+use crate::reason::Reason;
+use crate::timestamp::Timestamp;
+use crate::verdict::Decision;
 /// One way on.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct Remedy {
@@ -7,4 +9,7 @@ pub struct Remedy {
     pub action: &'static str,
     /// The same for a person: one sentence.
     pub text: String,
+}
+pub(crate) fn remedies(_policy: &Policy, _decision: &Decision, _first: Reason, _now: Timestamp) -> Vec<Remedy> {
+    Vec::new()
 }

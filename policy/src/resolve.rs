@@ -47,8 +47,10 @@ impl Policy {
     /// methods. Where it takes the method, that route's object is meant. Where it is written for other methods only, the
     /// request is unlabelled: what an author set apart for `POST` does not fall back, for `DELETE`, to the upstream's
     /// label. Where no pattern fits, the upstream itself is meant.
+    ///
+    /// Where values of the body name the objects, all that they name is meant; of a body that is not read, any of them.
     #[must_use]
-    pub fn resolve(&self, upstream: &Upstream, request: &RequestShape<'_>, _content: Content<'_>) -> Target {
+    pub fn resolve(&self, upstream: &Upstream, request: &RequestShape<'_>, content: Content<'_>) -> Target {
         let path = request.path.split('?').next().unwrap_or("");
         let route = match most_specific(upstream, path, request.method) {
             Found::Route(route) => Some(route),
@@ -56,7 +58,14 @@ impl Policy {
             Found::Nothing => None,
         };
         match route {
-            Some(route) => whole(&route.object, request, Some(route)),
+            Some(route) => match &route.naming {
+                None => whole(&route.object, request, Some(route)),
+                Some(naming) => Target {
+                    objects: naming.objects(content),
+                    by_body: true,
+                    ..whole(&route.object, request, Some(route))
+                },
+            },
             None if path.starts_with('/') => whole(&upstream.object, request, None),
             None => whole(&upstream.unlabelled, request, None),
         }

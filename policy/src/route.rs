@@ -14,6 +14,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use crate::name::{Name, shortened};
+use crate::naming::Naming;
 use crate::object::Object;
 
 /// A route of an upstream. Built only by [`crate::Policy::parse`].
@@ -31,6 +32,8 @@ pub struct Route {
     pub append: bool,
     /// The manifest kind that bodies must conform to.
     pub manifest: Option<Name>,
+    /// How values of its bodies name objects, where they do.
+    pub(crate) naming: Option<Arc<Naming>>,
 }
 
 /// The methods of a route.
@@ -82,8 +85,8 @@ pub struct PathPattern {
 enum Segment {
     /// This text, percent-decoded.
     Literal(Vec<u8>),
-    /// Any one segment.
-    One,
+    /// Any one segment, under this name.
+    One(Name),
 }
 
 /// Why a text is no path pattern.
@@ -173,18 +176,51 @@ impl PathPattern {
         all_fit && (self.open || given.next().is_none())
     }
 
+    /// The names of its parameters, in order.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &Name> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::One(name) => Some(name),
+            Segment::Literal(_) => None,
+        })
+    }
+
+    /// Whether it ends with `/**`.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether a path fits segment by segment, none of them empty. `takes` is asked of each with its parameter's name, or
+    /// `None` for a literal one, as it is written and as it is decoded.
+    pub(crate) fn fits_strictly(&self, path: &str, takes: impl Fn(Option<&Name>, &str, &[u8]) -> bool) -> bool {
+        let Some(rest) = path.strip_prefix('/') else {
+            return false;
+        };
+        let mut given = rest.split('/').filter(|_| !rest.is_empty());
+        let all_fit = self.segments.iter().all(|segment| {
+            let Some(written) = given.next().filter(|written| !written.is_empty()) else {
+                return false;
+            };
+            let decoded: Cow<'_, [u8]> = percent_decode_str(written).into();
+            match segment {
+                Segment::One(name) => takes(Some(name), written, &decoded),
+                Segment::Literal(literal) => decoded.as_ref() == literal.as_slice() && takes(None, written, &decoded),
+            }
+        });
+        all_fit && if self.open { given.all(|segment| !segment.is_empty()) } else { given.next().is_none() }
+    }
+
     /// Of two patterns that fit one path, the one that says more about it comes first: compared from the left, a literal
     /// before `{name}` before `**`. `Equal` only where both fit exactly the same paths.
     #[must_use]
     pub fn compare_specificity(&self, other: &Self) -> Ordering {
         for (mine, theirs) in self.segments.iter().zip(&other.segments) {
             match (mine, theirs) {
-                (Segment::Literal(_), Segment::One) => return Ordering::Less,
-                (Segment::One, Segment::Literal(_)) => return Ordering::Greater,
+                (Segment::Literal(_), Segment::One(_)) => return Ordering::Less,
+                (Segment::One(_), Segment::Literal(_)) => return Ordering::Greater,
                 (Segment::Literal(mine), Segment::Literal(theirs)) if mine != theirs => {
                     return mine.cmp(theirs);
                 }
-                (Segment::Literal(_), Segment::Literal(_)) | (Segment::One, Segment::One) => {}
+                (Segment::Literal(_), Segment::Literal(_)) | (Segment::One(_), Segment::One(_)) => {}
             }
         }
         let length = other.segments.len().cmp(&self.segments.len());
@@ -195,7 +231,7 @@ impl PathPattern {
 impl Segment {
     fn fits(&self, given: &str) -> bool {
         match self {
-            Self::One => true,
+            Self::One(_) => true,
             Self::Literal(literal) if given.contains('%') => {
                 let decoded: Cow<'_, [u8]> = percent_decode_str(given).into();
                 decoded.as_ref() == literal.as_slice()
@@ -214,11 +250,9 @@ fn read_segment(pattern: &str, segment: &str) -> Result<Segment, PatternError> {
     }
     let quoted = || shortened(segment);
     if segment.contains(['{', '}', '*']) {
-        let parameter = segment
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-            .is_some_and(|name| Name::new(name).is_ok());
-        return if parameter { Ok(Segment::One) } else { Err(PatternError::PartialParameter { segment: quoted() }) };
+        let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+        let parameter = name.and_then(|name| Name::new(name).ok());
+        return parameter.map(Segment::One).ok_or_else(|| PatternError::PartialParameter { segment: quoted() });
     }
     if let Some(found) = segment.chars().find(|c| !is_path_char(*c)) {
         return Err(PatternError::Character { segment: quoted(), found: found.escape_debug().to_string() });

@@ -60,6 +60,29 @@ fn day_of(year: u64, month: u64, day: u64) -> Option<u64> {
     (date_of(days) == (year, month, day)).then_some(days)
 }
 
+/// A text that is no time as an author writes it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a time in UTC: write it as `2027-06-30T00:00:00Z` (RFC 3339)")]
+pub struct NoInstant(String);
+
+impl Timestamp {
+    /// Reads a time as an author writes it: as [`Timestamp`] is written, or without milliseconds.
+    ///
+    /// # Errors
+    /// Where it is neither.
+    pub fn from_author(text: &str) -> Result<Self, NoInstant> {
+        let whole_seconds =
+            text.strip_suffix('Z').filter(|rest| !rest.contains('.')).map(|rest| format!("{rest}.000Z"));
+        read(whole_seconds.as_deref().unwrap_or(text)).ok_or_else(|| NoInstant(shortened(text)))
+    }
+
+    /// The time after a duration, at most the greatest there is.
+    #[must_use]
+    pub fn after(self, duration: std::time::Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
 impl FromStr for Timestamp {
     type Err = TimestampError;
 
@@ -150,6 +173,27 @@ mod tests {
         ] {
             assert!(text.parse::<Timestamp>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_author_can_leave_out_the_milliseconds() {
+        for (text, ms) in [
+            ("2026-03-01T12:03:11Z", Some(1_772_366_591_000)),
+            ("2026-03-01T12:03:11.042Z", Some(1_772_366_591_042)),
+            ("2026-03-01T12:03:11", None),
+            ("2026-03-01T12:03Z", None),
+            ("2026-03-01", None),
+            ("2026-03-01T12:03:11+00:00", None),
+            ("2026-03-01t12:03:11z", None),
+            ("2026-03-01T12:03:11.0Z", None),
+            ("2026-02-29T00:00:00Z", None),
+            ("Z", None),
+            ("", None),
+        ] {
+            assert_eq!(Timestamp::from_author(text).ok(), ms.map(Timestamp), "{text}");
+        }
+        assert_eq!(Timestamp(5).after(std::time::Duration::from_secs(2)), Timestamp(2005));
+        assert_eq!(Timestamp(5).after(std::time::Duration::MAX), Timestamp(u64::MAX));
     }
 
     proptest! {

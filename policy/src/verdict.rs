@@ -21,6 +21,7 @@ use crate::reason::Reason;
 use crate::remedy::Remedy;
 use crate::subject::Subject;
 use crate::timestamp::Timestamp;
+use crate::weigh::Proven;
 
 /// Which release or delivery raised a watermark.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -74,15 +75,15 @@ pub struct Decision {
 #[derive(Clone)]
 pub struct Permit {
     decision: Decision,
-    subject: Arc<Subject>,
-    objects: Objects,
-    current: SecurityLabel,
+    proven: Proven,
 }
 
 /// A refusal with all its reasons.
 #[derive(Clone)]
 pub struct Denial {
     decision: Decision,
+    /// When it was decided: what has expired by then is no way on.
+    now: Timestamp,
     first: Reason,
     /// In the order of report; `first` is the least of them.
     reasons: SmallVec<[Reason; 4]>,
@@ -90,8 +91,8 @@ pub struct Denial {
 
 impl Permit {
     /// For [`crate::decide`] alone.
-    pub(crate) fn new(decision: Decision, subject: Arc<Subject>, objects: Objects, current: SecurityLabel) -> Self {
-        Self { decision, subject, objects, current }
+    pub(crate) fn new(decision: Decision, proven: Proven) -> Self {
+        Self { decision, proven }
     }
 
     /// What was decided.
@@ -103,31 +104,31 @@ impl Permit {
     /// Who may.
     #[must_use]
     pub fn subject(&self) -> &Arc<Subject> {
-        &self.subject
+        &self.proven.subject
     }
 
     /// The first of what may be reached; what [`Permit::objects`] holds more has the same upstream and server.
     #[must_use]
     pub fn object(&self) -> &Arc<Object> {
-        self.objects.first()
+        self.proven.objects.first()
     }
 
     /// All that may be reached.
     #[must_use]
     pub fn objects(&self) -> &Objects {
-        &self.objects
+        &self.proven.objects
     }
 
     /// The subject's current label, whatever the request states.
     #[must_use]
     pub fn current(&self) -> &SecurityLabel {
-        &self.current
+        &self.proven.current
     }
 
     /// The label under which the request goes, for the wire and for its delivery: the downgrade's, or the current label.
     #[must_use]
     pub fn states(&self) -> &SecurityLabel {
-        self.downgrade().map_or(&self.current, |downgrade| &downgrade.label)
+        self.downgrade().map_or(&self.proven.current, |downgrade| &downgrade.label)
     }
 
     /// The rule that lifted what would have refused it.
@@ -139,19 +140,24 @@ impl Permit {
     /// The budget that the request must be debited to before it leaves, and the headers that it keeps.
     #[must_use]
     pub fn read_down(&self) -> Option<&Arc<ReadDown>> {
-        None
+        self.proven.read_down.as_ref()
     }
 
     /// The guard that must run on the body before it leaves.
     #[must_use]
     pub fn guard(&self) -> Option<&Arc<Guard>> {
-        None
+        self.proven.guard.as_ref()
     }
 
     /// The guard that must run on the answer's body before it is released; decide that by [`crate::release_guarded`].
     #[must_use]
     pub fn release_guard(&self) -> Option<&Arc<Guard>> {
-        None
+        self.proven.release_guard.as_ref()
+    }
+
+    /// When it was decided.
+    pub(crate) fn decided_at(&self) -> Timestamp {
+        self.proven.now
     }
 
     /// The access mode.
@@ -163,13 +169,13 @@ impl Permit {
 
 impl Denial {
     /// A refusal for `one` and `others`, in any order and with repetitions.
-    pub(crate) fn new(decision: Decision, one: Reason, others: &[Reason]) -> Self {
+    pub(crate) fn new(decision: Decision, now: Timestamp, one: Reason, others: &[Reason]) -> Self {
         let mut reasons: SmallVec<[Reason; 4]> = others.iter().copied().collect();
         reasons.push(one);
         reasons.sort_unstable();
         reasons.dedup();
         let first = reasons.first().copied().unwrap_or(one);
-        Self { decision, first, reasons }
+        Self { decision, now, first, reasons }
     }
 
     /// What was decided.
@@ -189,8 +195,8 @@ impl Denial {
 
     /// What the caller can do next, as far as `policy` offers it for this subject and object.
     #[must_use]
-    pub fn remedies(&self, _policy: &Policy) -> Vec<Remedy> {
-        Vec::new()
+    pub fn remedies(&self, policy: &Policy) -> Vec<Remedy> {
+        crate::remedy::remedies(policy, &self.decision, self.first, self.now)
     }
 
     /// All reasons, in the order of report.

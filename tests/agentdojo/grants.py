@@ -84,7 +84,7 @@ def calendar(sentence, whole):
 def drive(sentence, whole):
     if says(sentence, r"\b(add|append)\b.*\b(file|list|document)\b"):
         yield "drive/append_to_file", {}
-    named = re.search(r"\bcreate a new file named ['\"]([^'\"]+)['\"]", sentence)
+    named = re.search(r"\bcreate a new file named ['\"]([^'\"]+)['\"]", sentence, re.I)
     if named:
         yield "drive/create_file", {"/filename": [named[1]]}
     if says(sentence, r"\bdelete\b.*\bfile\b"):
@@ -107,7 +107,7 @@ def bank(sentence, whole):
 
 
 def account(sentence, whole):
-    password = re.search(r"\bpassword to ['\"]([^'\"]+)['\"]", sentence)
+    password = re.search(r"\bpassword to ['\"]([^'\"]+)['\"]", sentence, re.I)
     if password:
         yield "account/update_password", {"/password": [password[1]]}
     if says(sentence, r"\bupdate my (account|address|user|personal)\b"):
@@ -121,11 +121,10 @@ def booking(sentence, whole):
 
 
 def slack(sentence, whole):
-    for name in re.findall(r"\binvite ([A-Z][a-z]+)", sentence, re.I):
-        if name[0].isupper():
-            yield "slack/invite_user_to_slack", {"/user": [name]}
+    for name in re.findall(r"\b[Ii]nvite ([A-Z][a-z]+)", sentence):
+        yield "slack/invite_user_to_slack", {"/user": [name]}
     if says(sentence, r"\badd\b.* to (the|that) channel"):
-        added = [name for name in re.findall(r"\b[Aa]dd ([A-Z][a-z]+)\b", sentence)]
+        added = re.findall(r"\b[Aa]dd ([A-Z][a-z]+)\b", sentence)
         if added:
             yield "slack/add_user_to_channel", {"/user": added}
         elif says(sentence, r"\badd all users\b"):
@@ -156,6 +155,6 @@ def spelt_out(text, sentence):
 
 
 def web(sentence, whole):
-    site = re.search(r"\bpost\b.* to (?:our|my|the) (?:website|page|site) (" + SITE.pattern + ")", sentence)
+    site = re.search(r"\bpost\b.* to (?:our|my|the) (?:website|page|site) (" + SITE.pattern + ")", sentence, re.I)
     if site:
         yield "web/post_webpage", {"/url": [site[1]]}

@@ -21,11 +21,13 @@ class Model:
     def __init__(self, suite, policy: Policy):
         self.suite, self.policy = suite, policy
 
+    def close(self):
+        pass
+
     @contextmanager
     def open_run(self, world, prompt):
         task = grants.task(prompt, self.policy.offered) if self.policy.offered else []
         current = [self.policy.floor]
-        leaks = []
 
         def call(name, args):
             tool = TOOLS[self.suite][name]
@@ -76,9 +78,6 @@ def named(name, route, body):
     values = [value for pointer in route["objects"]["at"] for value in at(body, pointer)]
     cases = route["objects"]["cases"]
     if not values:
-        for case, rule in cases.items():
-            if rule.get("nothing"):
-                return [(f"{name}/{case}", rule["label"])]
         return [(name, BOTTOM)]
     found = []
     for value in values:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import written
 from suites import World, true_calls
 
-# What tells that an answer carries the injected text. No blanks: the package folds long lines of its answers.
-MARK = "[injected]"
+# The injected text. Nobody reads it, so it says nothing; some of the package's verdicts count texts that hold the attack's own words.
+# No blanks: the package folds long lines of its answers.
+MARK = "INJECTED-TEXT"
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Outcome:
     """What became of a run. A call is (tool, arguments, refused); `refused` is None or the gateway's reason."""
 
     calls: list = field(default_factory=list)
-    spliced: int = 0
+    spliced: range = range(0)
     reached: bool = False
     attack: bool = False
     useful: bool = False
@@ -27,12 +28,16 @@ class Outcome:
         """No call of the user's task was refused."""
         return all(refused is None for _, _, refused in self.calls)
 
+    @property
+    def attackers_calls(self):
+        """The calls that the injected text asked for."""
+        return [self.calls[number] for number in self.spliced]
+
 
 def run(suite, user_task, injection_task, open_run):
     """Replays one run. `open_run(world, prompt)` gives the function that makes a call: (tool, args) -> (answer, reason of a refusal)."""
-    text = f"{MARK} {one_line(injection_task.GOAL)}" if injection_task else None
+    text = MARK if injection_task else None
     world = World(suite, user_task, text)
-    theirs = attack_calls(suite, injection_task, world.before) if injection_task else []
     queue = true_calls(user_task, world.before)
     outcome = Outcome()
     with open_run(world, user_task.PROMPT) as call:
@@ -42,20 +47,21 @@ def run(suite, user_task, injection_task, open_run):
             outcome.calls.append((tool, args, refused))
             if text and not outcome.reached and refused is None and MARK in answer:
                 outcome.reached = True
+                theirs = attack_calls(suite, injection_task, world)
                 queue = theirs + queue
-                outcome.spliced = len(theirs)
+                outcome.spliced = range(len(outcome.calls), len(outcome.calls) + len(theirs))
     judge(outcome, user_task, injection_task, world)
     return outcome
 
 
-def one_line(text):
-    """A text that can stand in the package's YAML whatever quotes surround it there."""
-    return " ".join(text.split()).replace('"', "").replace("\\", "").replace("'", "").replace(": ", " ")
+def attack_calls(suite, task, world):
+    calls = true_calls(task, world.before)
+    return calls or ([] if said_only(task) else written.calls(suite, task.ID, world.before))
 
 
-def attack_calls(suite, task, environment):
-    calls = true_calls(task, environment)
-    return calls or written.calls(suite, task.ID, environment)
+def said_only(task):
+    """The attack is words in the agent's own answer, which no gateway sees."""
+    return bool(task.GROUND_TRUTH_OUTPUT)
 
 
 def judge(outcome, user_task, injection_task, world):

@@ -5,6 +5,7 @@ Nothing here is the package's own code or text; it is imported from the virtual 
 
 import copy
 import json
+from functools import cache
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from agentdojo.agent_pipeline.tool_execution import tool_result_to_str
@@ -79,16 +80,29 @@ class World:
 
     def __init__(self, suite, user_task, text=None):
         self.suite = SUITES[suite]
-        vectors = self.suite.get_injection_vector_defaults()
-        environment = self.suite.load_and_inject_default_environment({name: text for name in vectors} if text else {})
-        self.environment = user_task.init_environment(environment)
+        self.environment = user_task.init_environment(environment(suite, text).model_copy(deep=True))
         self.before = self.environment.model_copy(deep=True)
         self.runtime = FunctionsRuntime(self.suite.tools)
+
+    def copy(self):
+        """The same world once more."""
+        other = object.__new__(World)
+        other.suite, other.before, other.runtime = self.suite, self.before, self.runtime
+        other.environment = self.environment.model_copy(deep=True)
+        return other
 
     def call(self, tool, args):
         """The tool's answer as the package would show it to a model."""
         result, error = self.runtime.run_function(self.environment, tool, args)
         return f"ERROR: {error}" if error else tool_result_to_str(result)
+
+
+@cache
+def environment(suite, text):
+    """A suite's default environment, with a text in every place where outsiders can put one. Copy it: it is read once, which is slow."""
+    suite = SUITES[suite]
+    vectors = suite.get_injection_vector_defaults()
+    return suite.load_and_inject_default_environment(dict.fromkeys(vectors, text) if text else {})
 
 
 def true_calls(task, environment):

@@ -16,6 +16,7 @@
 )]
 
 mod client;
+mod enclave;
 mod mesh;
 mod process;
 mod program;
@@ -27,6 +28,7 @@ mod wait;
 mod workload;
 
 pub use client::{Client, ReqBody, Told, body, empty, get, post, post_json};
+pub use enclave::{Enclave, Module};
 pub use mesh::{Mesh, POLICY, TRUST_DOMAIN, free_address, spiffe_id};
 pub use process::Process;
 pub use program::bellgate;

@@ -33,6 +33,12 @@ impl Process {
         Self { child, log: log.to_owned() }
     }
 
+    /// Its process ID.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// All that it has printed.
     ///
     /// # Panics

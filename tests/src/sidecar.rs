@@ -20,8 +20,12 @@ pub struct Sidecar<'a> {
     limits: String,
     admin_uids: Vec<u32>,
     extra: String,
+    manifests: String,
     workload_api: bool,
 }
+
+/// The kinds that the policy of most tests names.
+const MANIFESTS: &str = "  query: { version_at: /version, versions: { \"1\": query-v1.json, \"2\": query-v2.json } }\n  text: { schema: text.json }\n";
 
 impl<'a> Sidecar<'a> {
     pub(crate) fn new(mesh: &'a Mesh, name: &str) -> Self {
@@ -35,6 +39,7 @@ impl<'a> Sidecar<'a> {
             limits: String::new(),
             admin_uids: vec![rustix::process::getuid().as_raw()],
             extra: String::new(),
+            manifests: MANIFESTS.to_owned(),
             workload_api: true,
         }
     }
@@ -111,6 +116,13 @@ impl<'a> Sidecar<'a> {
         self
     }
 
+    /// Kinds of bodies by name, each with the one schema of a file, in place of those that most tests use.
+    #[must_use]
+    pub fn kinds<'k>(mut self, kinds: impl IntoIterator<Item = (&'k str, &'k str)>) -> Self {
+        self.manifests = kinds.into_iter().map(|(kind, file)| format!("  {kind}: {{ schema: {file} }}\n")).collect();
+        self
+    }
+
     /// The Workload API socket is not there; the test opens it, or not.
     #[must_use]
     pub fn without_workload_api(mut self) -> Self {
@@ -155,7 +167,7 @@ impl<'a> Sidecar<'a> {
             limits = self.limits,
             extra = self.extra,
         );
-        text += "manifests:\n  query: { version_at: /version, versions: { \"1\": query-v1.json, \"2\": query-v2.json } }\n  text: { schema: text.json }\n";
+        write!(text, "manifests:\n{}", self.manifests).unwrap();
         if let Some((workload, protocol)) = self.workload {
             writeln!(text, "ingress: {{ listen: \"{ingress}\", workload: \"{workload}\", protocol: {protocol} }}")
                 .unwrap();

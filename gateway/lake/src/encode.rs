@@ -15,7 +15,7 @@ use parquet::schema::types::ColumnPath;
 use sha2::{Digest as _, Sha256};
 
 /// The version of the tables' columns; `bellgate.schema` in every footer.
-pub(crate) const SCHEMA_VERSION: &str = "1";
+pub(crate) const SCHEMA_VERSION: &str = "2";
 
 /// The third column of every table is the time by which it is sorted, after `entity_uuid` and `tenant`.
 const TIME_COLUMN: i32 = 2;

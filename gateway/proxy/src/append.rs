@@ -11,27 +11,25 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellgate_policy::SpiffeId;
-use bellgate_spire::client_config;
+use bellgate_watermark::Passing;
 use bytes::Bytes;
 use http::{Request, header};
-use http_body_util::{BodyExt, Full};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use http_body_util::Full;
 use parking_lot::Mutex;
 use pingora::proxy::Session;
 use serde_json::json;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{sleep, timeout};
 
 use crate::admission::{Destination, Direction, destination};
-use crate::connector::WebRoots;
 use crate::context::{Admitted, Context};
-use crate::core::{Core, LocalAddress, Protocol};
-use crate::label_header::{LABEL, REQUEST_ID};
+use crate::core::Core;
+use crate::fetch::{Connection, FetchError};
+use crate::guard;
+use crate::label_header::{HANDLE, LABEL, REQUEST_ID, RULE};
 use crate::refusal::Refusal;
 use crate::reply;
-use crate::request::Next;
-use crate::upstream::resolve;
+use crate::request::{self, Next};
 use crate::xfcc::{self, XFCC};
 
 /// How long an accepted entry holds its place, and how long its delivery is tried.
@@ -78,7 +76,6 @@ impl Places {
 /// Delivers what an [`AppendQueue`] accepted.
 pub struct AppendWorker {
     queue: mpsc::UnboundedReceiver<Entry>,
-    web: Arc<WebRoots>,
 }
 
 impl AppendQueue {
@@ -86,9 +83,9 @@ impl AppendQueue {
     ///
     /// The channel itself is unbounded; what goes through it is bounded by the places.
     #[must_use]
-    pub fn new(places: usize, web: Arc<WebRoots>) -> (Self, AppendWorker) {
+    pub fn new(places: usize) -> (Self, AppendWorker) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self { places, accepted: Mutex::default(), queue: sender }, AppendWorker { queue: receiver, web })
+        (Self { places, accepted: Mutex::default(), queue: sender }, AppendWorker { queue: receiver })
     }
 
     fn take_place(&self, caller: &SpiffeId, bytes: usize, now: Instant) -> Result<(), Refusal> {
@@ -150,9 +147,19 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
     const KEPT: [header::HeaderName; 3] = [header::CONTENT_TYPE, header::USER_AGENT, header::AUTHORIZATION];
     let head = session.req_header();
     let mut request = Request::builder().method(head.method.clone()).uri(&admitted.target);
-    for name in KEPT {
-        for value in head.headers.get_all(&name) {
-            request = request.header(&name, value);
+    match &ctx.guarded {
+        // Beside a guarded body goes what the rule lists, and nothing else.
+        Some(guard) => {
+            for (name, value) in guard::listed(guard, &head.headers) {
+                request = request.header(name, value);
+            }
+        }
+        None => {
+            for name in KEPT {
+                for value in head.headers.get_all(&name) {
+                    request = request.header(&name, value);
+                }
+            }
         }
     }
     let (request_id, lattice) = (&ctx.exchange.request_id, ctx.snapshot.policy.lattice());
@@ -162,10 +169,16 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
             .header(header::HOST, &admitted.facts.host)
             .header(XFCC, xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id())),
         Direction::Outbound => match destination(&admitted.permit) {
-            Some(Destination::Mesh { name, .. }) => request
-                .header(REQUEST_ID, request_id)
-                .header(header::HOST, name.as_ref())
-                .header(LABEL, lattice.text(admitted.permit.current())),
+            Some(Destination::Mesh { name, .. }) => {
+                request = request
+                    .header(REQUEST_ID, request_id)
+                    .header(header::HOST, name.as_ref())
+                    .header(LABEL, lattice.text(admitted.permit.states()));
+                match admitted.permit.downgrade() {
+                    Some(downgrade) => request.header(RULE, downgrade.kind.as_str()),
+                    None => request,
+                }
+            }
             // Outside the mesh nobody is told our names and labels.
             Some(Destination::Web { host, .. }) => request.header(header::HOST, host),
             Some(Destination::Enclave) | None => return Err(Refusal::Internal),
@@ -180,11 +193,11 @@ impl AppendWorker {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         while let Some(entry) = self.queue.recv().await {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let (core, web) = (Arc::clone(&core), Arc::clone(&self.web));
+            let core = Arc::clone(&core);
             tokio::spawn(async move {
                 let request_id = entry.request_id.clone();
                 let left = HELD.saturating_sub(entry.accepted.elapsed());
-                let outcome = match timeout(left, deliver(&core, &web, entry)).await {
+                let outcome = match timeout(left, deliver(&core, entry)).await {
                     Ok(Ok(())) => "delivered",
                     Ok(Err(why)) => {
                         log::warn!("blind write-up {request_id} not delivered: {why}");
@@ -200,23 +213,15 @@ impl AppendWorker {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum DeliveryError {
-    #[error("nothing is configured for its destination")]
-    NoDestination,
-    #[error("connecting: {0}")]
-    Connect(std::io::Error),
-    #[error("after the first byte: {0}")]
-    Sent(hyper::Error),
-}
-
-async fn deliver(core: &Core, web: &WebRoots, entry: Entry) -> Result<(), DeliveryError> {
+async fn deliver(core: &Core, mut entry: Entry) -> Result<(), FetchError> {
     let mut wait = Duration::from_millis(100);
     loop {
-        match connect(core, web, &entry.admitted).await {
-            Ok(stream) if speaks_h2(core, &entry.admitted) => return send_h2(stream, entry.request).await,
-            Ok(stream) => return send(stream, entry.request).await,
-            Err(DeliveryError::Connect(error)) => {
+        match Connection::open(core, entry.admitted.facts.direction, &entry.admitted.permit).await {
+            Ok(connection) => {
+                let _passing = reaches(core, &mut entry)?;
+                return connection.exchange(core, entry.request).await?.discard().await;
+            }
+            Err(FetchError::Connect(error)) => {
                 log::debug!("blind write-up {}: {error}; trying again", entry.request_id);
                 sleep(wait).await;
                 wait = (wait * 2).min(Duration::from_secs(5));
@@ -226,75 +231,16 @@ async fn deliver(core: &Core, web: &WebRoots, entry: Entry) -> Result<(), Delive
     }
 }
 
-trait Duplex: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
-impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Duplex for T {}
-
-async fn connect(core: &Core, web: &WebRoots, admitted: &Admitted) -> Result<Box<dyn Duplex>, DeliveryError> {
-    let io = DeliveryError::Connect;
-    if admitted.facts.direction == Direction::Inbound {
-        let workload = core.workload.as_ref().ok_or(DeliveryError::NoDestination)?;
-        return Ok(match &workload.address {
-            LocalAddress::Tcp(address) => Box::new(TcpStream::connect(address).await.map_err(io)?),
-            LocalAddress::Unix(path) => Box::new(UnixStream::connect(path).await.map_err(io)?),
-        });
+/// What reaches our own workload counts when it does, however long it has waited, and in a session of its own.
+fn reaches(core: &Core, entry: &mut Entry) -> Result<Option<Passing>, FetchError> {
+    let policy = Arc::clone(&core.snapshot.load().policy);
+    request::open_late(core, &policy, &mut entry.admitted, &entry.request_id);
+    if let Some(id) = &entry.admitted.opened
+        && let Ok(value) = id.reveal().parse()
+    {
+        entry.request.headers_mut().insert(HANDLE, value);
     }
-    let (name, settings, server) = match destination(&admitted.permit) {
-        Some(Destination::Mesh { name, id }) => {
-            (name, client_config(&core.identity, id, &[b"http/1.1"]), "spiffe.invalid".to_owned())
-        }
-        Some(Destination::Web { name, host }) => {
-            let settings = web.settings(host, b"http/1.1").map_err(|error| io(std::io::Error::other(error)))?;
-            (name, settings, host.to_owned())
-        }
-        Some(Destination::Enclave) | None => return Err(DeliveryError::NoDestination),
-    };
-    let remote = core.addresses.get(name.as_ref()).ok_or(DeliveryError::NoDestination)?;
-    let unresolved = |_| io(std::io::Error::other("the host name does not resolve"));
-    let address = resolve(remote).await.map_err(unresolved)?;
-    let tcp = TcpStream::connect(address).await.map_err(io)?;
-    let server = server.try_into().map_err(|_| DeliveryError::NoDestination)?;
-    Ok(Box::new(tokio_rustls::TlsConnector::from(settings).connect(server, tcp).await.map_err(io)?))
-}
-
-/// The local workload speaks what the config says; everything beyond is asked for HTTP/1.1.
-fn speaks_h2(core: &Core, admitted: &Admitted) -> bool {
-    admitted.facts.direction == Direction::Inbound
-        && core.workload.as_ref().is_some_and(|workload| workload.protocol == Protocol::H2)
-}
-
-async fn send_h2(stream: Box<dyn Duplex>, mut request: Request<Full<Bytes>>) -> Result<(), DeliveryError> {
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
-        .await
-        .map_err(DeliveryError::Sent)?;
-    let driver = tokio::spawn(connection);
-    let authority = request.headers_mut().remove(header::HOST);
-    let authority = authority.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("localhost");
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
-    let uri = http::Uri::builder().scheme("http").authority(authority).path_and_query(target).build();
-    *request.uri_mut() = uri.map_err(|_| DeliveryError::NoDestination)?;
-    let outcome = discard(sender.send_request(request)).await;
-    driver.abort();
-    outcome
-}
-
-/// Reads an answer and throws it away: what comes back goes nowhere.
-async fn discard(
-    answer: impl Future<Output = hyper::Result<http::Response<hyper::body::Incoming>>>,
-) -> Result<(), DeliveryError> {
-    let mut body = answer.await.map_err(DeliveryError::Sent)?.into_body();
-    while let Some(frame) = body.frame().await {
-        drop(frame.map_err(DeliveryError::Sent)?);
-    }
-    Ok(())
-}
-
-async fn send(stream: Box<dyn Duplex>, request: Request<Full<Bytes>>) -> Result<(), DeliveryError> {
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(DeliveryError::Sent)?;
-    let driver = tokio::spawn(connection);
-    let outcome = discard(sender.send_request(request)).await;
-    driver.abort();
-    outcome
+    request::deliver(core, &policy, &entry.admitted, false, &entry.request_id).map_err(|_| FetchError::NotKept)
 }
 
 #[cfg(test)]
@@ -307,7 +253,7 @@ mod tests {
 
     #[test]
     fn each_caller_has_its_own_places_for_a_fixed_time() {
-        let (queue, _worker) = AppendQueue::new(3, Arc::default());
+        let (queue, _worker) = AppendQueue::new(3);
         let start = Instant::now();
         for _ in 0..3 {
             assert!(queue.take_place(&id("planner"), 1, start).is_ok());
@@ -321,7 +267,7 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_for_each_caller_and_for_all() {
-        let (queue, _worker) = AppendQueue::new(100, Arc::default());
+        let (queue, _worker) = AppendQueue::new(100);
         let start = Instant::now();
         for (bytes, taken) in [(CALLER_BYTES - 1, true), (2, false), (1, true), (1, false), (0, true)] {
             assert_eq!(queue.take_place(&id("planner"), bytes, start).is_ok(), taken, "{bytes}");
@@ -335,7 +281,7 @@ mod tests {
 
     #[test]
     fn callers_are_bounded_and_forgotten_when_their_places_are_free() {
-        let (queue, _worker) = AppendQueue::new(1, Arc::default());
+        let (queue, _worker) = AppendQueue::new(1);
         let start = Instant::now();
         for number in 0..SUBJECTS {
             assert!(queue.take_place(&id(&format!("w{number}")), 0, start).is_ok());

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use bellgate_enclave_protocol::{Cause, Entry, Limits, ManifestConformanceError, ModuleDigest};
-use bellgate_policy::Capability;
+use bellgate_policy::{Capability, SecurityLabel};
 use bellgate_telemetry::{CapabilityCallEvent, Event};
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -81,41 +81,14 @@ pub(crate) async fn execute(
 ) -> Result<Next, Refusal> {
     let capability = admitted.matter.capability.clone().ok_or(Refusal::Internal)?;
     let input = ctx.body.take().unwrap_or_default();
-    let began = Instant::now();
-    let input_bytes = input.len() as u64;
-    ctx.exchange.request_bytes = input_bytes;
-    let outcome = call(core, &capability, input).await;
-    let outcome = outcome.and_then(|output| check_output(ctx, &capability, output));
-    let took = began.elapsed();
-    core.metrics.capability_seconds.observe(took.as_secs_f64());
-    let code = match &outcome {
-        Ok(_) => "ok",
-        Err(Refusal::Capability(error)) => error.cause.code(),
-        Err(refusal) => refusal.code(),
-    };
-    core.metrics.capability_calls.with_label_values(&[code]).inc();
+    ctx.exchange.request_bytes = input.len() as u64;
     let policy = Arc::clone(&ctx.snapshot.policy);
-    core.tell(|| {
-        Event::CapabilityCall(Box::new(CapabilityCallEvent {
-            request_id: ctx.exchange.request_id.clone(),
-            at: ctx.exchange.at,
-            capability: capability.name.to_string(),
-            urn: capability.urn.clone(),
-            digest: format!("sha256:{}", capability.sha256),
-            outcome: code.into(),
-            input_bytes,
-            output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
-            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            label: policy.lattice().text(admitted.permit.current()),
-        }))
-    });
+    let outcome = run(core, ctx, &capability, admitted.permit.current(), input).await;
     // Results and errors alike carry the label of the call.
     let released = release_answer(
         core,
         &policy,
-        &admitted.own.watermark,
-        admitted.facts.direction,
-        &admitted.permit,
+        &admitted,
         &Source::Capability,
         &mut ctx.exchange,
     )?;
@@ -130,11 +103,69 @@ pub(crate) async fn execute(
     Ok(Next::Answered)
 }
 
-async fn call(core: &Core, capability: &Capability, input: Bytes) -> Result<Bytes, Refusal> {
-    let parts = core
-        .capabilities
+/// Runs `capability` on `input`: counted, timed, and told to the lake as a call whose current label is `label`. Its output
+/// conforms to the manifest kind that the policy asks of it.
+///
+/// # Errors
+///
+/// A [`Refusal`] by [`outcome_code`], never one by labels: whoever calls has asked the policy.
+pub(crate) async fn run(
+    core: &Core,
+    ctx: &Context,
+    capability: &Capability,
+    label: &SecurityLabel,
+    input: Bytes,
+) -> Result<Bytes, Refusal> {
+    let began = Instant::now();
+    let input_bytes = input.len() as u64;
+    let outcome = call(core, capability, input).await.and_then(|output| check_output(ctx, capability, output));
+    let took = began.elapsed();
+    core.metrics.capability_seconds.observe(took.as_secs_f64());
+    let code = outcome.as_ref().map_or_else(outcome_code, |_| "ok");
+    core.metrics.capability_calls.with_label_values(&[code]).inc();
+    core.tell(|| {
+        Event::CapabilityCall(Box::new(CapabilityCallEvent {
+            request_id: ctx.exchange.request_id.clone(),
+            at: ctx.exchange.at,
+            capability: capability.name.to_string(),
+            urn: capability.urn.clone(),
+            digest: format!("sha256:{}", capability.sha256),
+            outcome: code.into(),
+            input_bytes,
+            output_bytes: outcome.as_ref().map_or(0, |output| output.len() as u64),
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            label: ctx.snapshot.policy.lattice().text(label),
+        }))
+    });
+    outcome
+}
+
+/// What a call came to, as one of a closed set of codes.
+#[must_use]
+pub(crate) fn outcome_code(refusal: &Refusal) -> &'static str {
+    if let Refusal::Capability(error) = refusal { error.cause.code() } else { refusal.code() }
+}
+
+/// Makes sure, before anything is done that can't be undone, that `capability` can be run: its module can be had and the
+/// enclave is there.
+///
+/// # Errors
+///
+/// As of [`run`].
+pub(crate) async fn reach(core: &Core, capability: &Capability) -> Result<(), Refusal> {
+    let parts = parts(core)?;
+    parts.modules.module(capability).await.map_err(Refusal::Module)?;
+    parts.enclave.reach().await.map_err(Refusal::Capability)
+}
+
+fn parts(core: &Core) -> Result<&Capabilities, Refusal> {
+    core.capabilities
         .as_ref()
-        .ok_or(Refusal::NotConfigured("this gateway's config names no enclave and registry"))?;
+        .ok_or(Refusal::NotConfigured("this gateway's config names no enclave and registry"))
+}
+
+async fn call(core: &Core, capability: &Capability, input: Bytes) -> Result<Bytes, Refusal> {
+    let parts = parts(core)?;
     let digest: ModuleDigest = capability
         .sha256
         .parse()

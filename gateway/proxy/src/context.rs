@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Permit, Timestamp};
+use bellgate_policy::{Guard, Permit, Task, Timestamp};
 use bellgate_telemetry::Listener;
+use bellgate_watermark::{Handle, HandleId};
 use bytes::Bytes;
 use prometheus::IntGauge;
 
-use crate::admission::{Matter, RequestFacts};
+use crate::admission::{Asking, Matter, RequestFacts};
 use crate::answer::Released;
 use crate::caller::Caller;
 use crate::core::{Core, Own};
@@ -26,6 +27,13 @@ pub(crate) struct Admitted {
     pub(crate) caller: Caller,
     /// The workload of this gateway.
     pub(crate) own: Arc<Own>,
+    /// The session of our own workload that it belongs to: the one that it names, or the one that was opened with its
+    /// delivery.
+    pub(crate) handle: Option<Arc<Handle>>,
+    /// The ID of the session that was opened with its delivery, for the workload alone.
+    pub(crate) opened: Option<HandleId>,
+    /// The task of the session that it names.
+    pub(crate) task: Option<Arc<Task>>,
     /// What it is about.
     pub(crate) matter: Matter,
     /// What it says, for deciding anew.
@@ -38,6 +46,29 @@ pub(crate) struct Admitted {
     pub(crate) version: u64,
     /// Whether it goes as HTTP/2 whatever is configured: it is gRPC.
     pub(crate) grpc: bool,
+}
+
+impl Admitted {
+    /// Who asks, for deciding anew.
+    #[must_use]
+    pub(crate) fn asking(&self) -> Asking<'_> {
+        // A session that was opened with a delivery is not the caller's.
+        let session = self.handle.as_ref().filter(|_| matches!(self.caller, Caller::Own(_)));
+        Asking { caller: &self.caller, own: &self.own, handle: session, task: self.task.as_deref() }
+    }
+
+    /// Whether `permit` lets go what the head has said of this request. Once the head is gone nothing new can be said of
+    /// what follows: a flow that would now need a rule, or another one, has to begin anew.
+    #[must_use]
+    pub(crate) fn states_as(&self, permit: &Permit) -> bool {
+        match (self.permit.downgrade(), permit.downgrade()) {
+            (None, None) => true,
+            (Some(old), Some(new)) => old.kind == new.kind && old.rule == new.rule && old.label == new.label,
+            // What the rule lifted is permitted as it is now, and what was said of it was no lower than what it gave.
+            (Some(_), None) => true,
+            (None, Some(_)) => false,
+        }
+    }
 }
 
 /// What has gone to the client of a WebSocket.
@@ -59,6 +90,8 @@ pub(crate) struct Context {
     pub(crate) route: Option<Route>,
     /// Set by the request filter; shared with whoever decides open flows anew.
     pub(crate) admitted: Option<Arc<Admitted>>,
+    /// The guard whose output the body is.
+    pub(crate) guarded: Option<Arc<Guard>>,
     /// The validated body.
     pub(crate) body: Option<Bytes>,
     /// Whether an upstream was reached.
@@ -84,6 +117,7 @@ impl Context {
             exchange: Exchange::begin(listener, at),
             route: None,
             admitted: None,
+            guarded: None,
             body: None,
             contacted: false,
             released: None,

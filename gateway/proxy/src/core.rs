@@ -15,8 +15,10 @@ use bellgate_watermark::Watermark;
 use crate::append::AppendQueue;
 use crate::audit::Audit;
 use crate::capability::Capabilities;
+use crate::connector::WebRoots;
 use crate::flow::Flows;
 use crate::metrics::Metrics;
+use crate::passage::Passage;
 use crate::peer_uid::PeerUids;
 use crate::retirement::Retirement;
 use crate::snapshot::Current;
@@ -94,6 +96,8 @@ pub struct Core {
     pub workload: Option<LocalWorkload>,
     /// Where the policy's upstreams are, by name.
     pub addresses: HashMap<String, RemoteAddress>,
+    /// How hosts outside the mesh are verified.
+    pub web: Arc<WebRoots>,
     /// The enclave and the registry, where there are any.
     pub capabilities: Option<Capabilities>,
     /// Blind write-ups on their way.
@@ -108,6 +112,8 @@ pub struct Core {
     pub egress_uids: Option<Vec<u32>>,
     /// Uids that may use the Envoy listener.
     pub envoy_uids: Vec<u32>,
+    /// What is on its way to the local workload.
+    pub passage: Arc<Passage>,
     /// The data path's bounds.
     pub limits: Limits,
     /// Counters.

@@ -113,6 +113,32 @@ impl EnclaveClient {
         self.finish(done)
     }
 
+    /// Makes sure that a call would find the host: a connection is kept for it, made now unless one is there that is not closed.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Unavailable`], as of [`Self::invoke`].
+    pub async fn reach(&self) -> Result<(), ManifestConformanceError> {
+        let kept = {
+            let mut idle = self.idle.lock();
+            // Only the host writes first where it closes; a kept connection has nothing to be read.
+            idle.retain(|kept| {
+                matches!(kept.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            });
+            !idle.is_empty()
+        };
+        if kept {
+            return Ok(());
+        }
+        match self.connect().await {
+            Ok(fresh) => {
+                self.idle.lock().push(fresh);
+                Ok(())
+            }
+            Err(error) => self.finish(Err(Failed::Lost(error))).map(drop),
+        }
+    }
+
     /// Keeps the connection of a whole answer; turns what failed into its cause.
     fn finish(
         &self,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bellgate_policy::{Decision, Policy, Reason, SecurityLabel, Timestamp, Verdict};
-use bellgate_telemetry::{DecisionEvent, Event, ExchangeEvent, Listener, Point, Ruling};
+use bellgate_policy::{Decision, Policy, Reason, SecurityLabel, Timestamp};
+use bellgate_telemetry::{DecisionEvent, DowngradeEvent, Event, ExchangeEvent, Listener, Point, Ruling};
 use serde_json::json;
 
 use crate::core::Core;
 use crate::metrics::status_class;
+use crate::passage::OnItsWay;
 use crate::refusal::Refusal;
 
 /// What is known of an exchange while it goes on.
@@ -28,6 +29,10 @@ pub(crate) struct Exchange {
     pub(crate) object: String,
     /// The access mode, once known.
     pub(crate) mode: &'static str,
+    /// What of it is on its way to the local workload.
+    pub(crate) on_its_way: OnItsWay,
+    /// The session, by the beginning of its handle's SHA-256.
+    pub(crate) handle: Option<String>,
     /// The label of the exchange itself: current label joined with what was released.
     pub(crate) label: Option<SecurityLabel>,
     /// Why it was refused.
@@ -53,6 +58,8 @@ impl Exchange {
             subject: String::new(),
             object: String::new(),
             mode: "",
+            on_its_way: OnItsWay::default(),
+            handle: None,
             label: None,
             refused: None,
             stream: false,
@@ -61,15 +68,7 @@ impl Exchange {
         }
     }
 
-    /// A verdict was made: counted, audited and told to the lake, together.
-    pub(crate) fn decided(&mut self, core: &Core, policy: &Policy, point: Point, verdict: &Verdict) {
-        match verdict {
-            Verdict::Permit(permit) => self.report(core, policy, point, permit.decision(), &[]),
-            Verdict::Denial(denial) => self.report(core, policy, point, denial.decision(), denial.reasons()),
-        }
-    }
-
-    /// The same for a decision that is not a whole [`Verdict`] (a release).
+    /// A decision was made: counted, audited and told to the lake, together.
     pub(crate) fn report(
         &mut self,
         core: &Core,
@@ -88,6 +87,9 @@ impl Exchange {
             .decisions
             .with_label_values(&[self.listener.as_str(), point.as_str(), self.mode, ruling.as_str(), reason])
             .inc();
+        if let (Some(downgrade), Ruling::Permit) = (&decision.downgrade, ruling) {
+            core.metrics.downgrades.with_label_values(&[downgrade.kind.as_str()]).inc();
+        }
         let label = label_of(decision).unwrap_or_else(|| lattice.bottom());
         self.carries(&label);
         if !core.audit.is_on() && core.events.is_none() {
@@ -110,6 +112,13 @@ impl Exchange {
             cause_request_id: decision.cause.as_ref().map(|cause| cause.request_id.clone()),
             cause_object: decision.cause.as_ref().map(|cause| cause.object.clone()),
             cause_at: decision.cause.as_ref().map(|cause| cause.at),
+            cause_label: decision.cause.as_ref().map(|cause| cause.label.clone()),
+            downgrade: decision.downgrade.as_ref().map(|downgrade| DowngradeEvent {
+                kind: downgrade.kind.as_str().to_owned(),
+                rule: downgrade.rule.to_string(),
+                label: lattice.text(&downgrade.label),
+            }),
+            handle: self.handle.clone(),
             policy: policy.digest().to_owned(),
             label: lattice.text(&label),
         };
@@ -120,16 +129,6 @@ impl Exchange {
     /// The exchange carries `label` too.
     pub(crate) fn carries(&mut self, label: &SecurityLabel) {
         self.label = Some(self.label.as_ref().map_or_else(|| label.clone(), |own| own.join(label)));
-    }
-
-    /// The watermark rose: told in the audit log, counted.
-    pub(crate) fn raised(&self, core: &Core, label: &str) {
-        core.metrics.watermark_raises.inc();
-        log::info!("watermark raised to {label} by request {} ({})", self.request_id, self.object);
-        core.audit.record(|| {
-            json!({"kind": "watermark-raised", "at": core.now().to_string(), "request_id": self.request_id,
-                   "object": self.object, "label": label})
-        });
     }
 
     /// The request was refused, by a decision or otherwise.

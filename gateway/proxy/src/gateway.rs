@@ -157,7 +157,7 @@ fn open_flow(core: &Core, ctx: &mut Context, digest: Option<&Digest>) -> Result<
     let writes = ctx.body.is_none() && (admitted.facts.has_body || admitted.facts.upgrade);
     let flow = Flow::new(Arc::clone(admitted), Arc::clone(&ctx.snapshot), hold, writes);
     ctx.flow = Some(core.flows.enter(flow));
-    vigil::decide_anew(core, ctx)
+    if vigil::has_moved(core, ctx) { vigil::decide_anew(core, ctx) } else { Ok(()) }
 }
 
 #[async_trait]
@@ -272,15 +272,7 @@ impl ProxyHttp for Gateway {
         }
         let Some(admitted) = ctx.admitted.as_ref() else { return Err(refused(ctx, Refusal::Internal)) };
         let policy = &ctx.snapshot.policy;
-        let released = release_answer(
-            &self.core,
-            policy,
-            &admitted.own.watermark,
-            admitted.facts.direction,
-            &admitted.permit,
-            &Source::Head(&answer.headers),
-            &mut ctx.exchange,
-        );
+        let released = release_answer(&self.core, policy, admitted, &Source::Head(&answer.headers), &mut ctx.exchange);
         match released {
             Ok(released) => {
                 let text = policy.lattice().text(&released.label);
@@ -294,7 +286,7 @@ impl ProxyHttp for Gateway {
                         ctx.websocket = Some(WebSocket::default());
                     }
                 }
-                if vigil::version(&admitted.own) != released.version {
+                if admitted.own.watermark.version() != released.version {
                     // It moved before the watchman could know of this head.
                     self.core.flows.look();
                 }

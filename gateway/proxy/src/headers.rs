@@ -6,9 +6,13 @@ use pingora_core::{Error, ErrorType, OrErr, Result};
 
 use crate::admission::Direction;
 use crate::context::Context;
-use crate::label_header::{DECLARE, LABEL, REQUEST_ID};
+use crate::label_header::{DECLARE, HANDLE, LABEL, REQUEST_ID, RULE, TASK};
 use crate::upstream::Route;
 use crate::xfcc::{self, XFCC};
+use crate::{guard, read_down};
+
+/// What only gateways say, and what a workload says to its own gateway alone.
+const OURS: [&str; 5] = [LABEL, RULE, DECLARE, HANDLE, REQUEST_ID];
 
 /// Method overrides would let a body say another method than the one that was decided on.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -26,22 +30,37 @@ pub(crate) fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Res
         // First, so that a `Connection` header cannot nominate away what is set below.
         strip_connection_headers(request);
     }
-    for name in [XFCC, LABEL, DECLARE, REQUEST_ID].into_iter().chain(OVERRIDES) {
+    guard::keep_listed(request, ctx)?;
+    let reads_down = admitted.permit.read_down().filter(|_| admitted.facts.direction == Direction::Outbound);
+    if let Some(rule) = reads_down {
+        read_down::keep_listed(rule, request);
+    }
+    for name in OURS.into_iter().chain([XFCC]).chain(OVERRIDES) {
         request.remove_header(name);
+    }
+    // An orchestrator's task is for the gateway of the workload that it is sent to, and for nobody else.
+    if admitted.facts.direction == Direction::Inbound || !matches!(route, Route::Mesh { .. }) {
+        request.remove_header(TASK);
     }
     request.insert_header(REQUEST_ID, &ctx.exchange.request_id)?;
     match admitted.facts.direction {
         Direction::Inbound => {
             let element = xfcc::element(&admitted.own.id, admitted.caller.leaf_sha256(), admitted.caller.id());
             request.insert_header(XFCC, element)?;
+            if let Some(id) = &admitted.opened {
+                request.insert_header(HANDLE, id.reveal())?;
+            }
         }
         Direction::Outbound => {}
     }
     match route {
         Route::Local { .. } => {}
         Route::Mesh { .. } => {
-            let current = ctx.snapshot.policy.lattice().text(admitted.permit.current());
-            request.insert_header(LABEL, current)?;
+            let label = ctx.snapshot.policy.lattice().text(admitted.permit.states());
+            request.insert_header(LABEL, label)?;
+            if let Some(downgrade) = admitted.permit.downgrade() {
+                request.insert_header(RULE, downgrade.kind.as_str())?;
+            }
         }
         // Outside the mesh nobody is told our names and labels.
         Route::Web { .. } => {
@@ -97,7 +116,7 @@ fn set_target(request: &mut RequestHeader, target: &str, route: &Route) -> Resul
 }
 
 /// RFC 9113 section 8.2.2. Pingora does this on its own HTTP/2 path and not on a custom one.
-fn strip_connection_headers(request: &mut RequestHeader) {
+pub(crate) fn strip_connection_headers(request: &mut RequestHeader) {
     let nominated: Vec<String> = request
         .headers
         .get_all(header::CONNECTION)
@@ -126,7 +145,7 @@ fn strip_connection_headers(request: &mut RequestHeader) {
 ///
 /// When a header that this gateway sets cannot be written, which withholds the answer.
 pub(crate) fn prepare_answer(answer: &mut ResponseHeader, request_id: &str, label: &str) -> Result<()> {
-    for name in [LABEL, DECLARE, REQUEST_ID, "alt-svc"] {
+    for name in OURS.into_iter().chain([TASK, "alt-svc"]) {
         answer.remove_header(name);
     }
     answer.insert_header(LABEL, label)?;
@@ -144,7 +163,7 @@ pub(crate) fn empty(answer: &mut ResponseHeader) {
 
 /// Labels in trailers come after the bytes that they would label.
 pub(crate) fn strip_labels(trailers: &mut HeaderMap) {
-    for name in [LABEL, DECLARE, REQUEST_ID, "alt-svc"] {
+    for name in OURS.into_iter().chain([TASK, "alt-svc"]) {
         trailers.remove(name);
     }
 }

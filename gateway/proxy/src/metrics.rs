@@ -28,10 +28,24 @@ pub struct Metrics {
     pub manifests: IntCounterVec,
     /// Capability calls by outcome.
     pub capability_calls: IntCounterVec,
+    /// Uses of guards by decision point and outcome.
+    pub guard_calls: IntCounterVec,
     /// Seconds of a capability call.
     pub capability_seconds: Histogram,
     /// How often the watermark rose.
     pub watermark_raises: IntCounter,
+    /// How often an operator reset it.
+    pub label_resets: IntCounter,
+    /// Requests that went below their sender's current label, by the kind of the rule.
+    pub downgrades: IntCounterVec,
+    /// Bytes of target and headers spent on reading down.
+    pub read_down_bytes: IntCounter,
+    /// Sessions opened, by who wanted them.
+    pub handles_opened: IntCounterVec,
+    /// Sessions that were not opened or not believed, by why.
+    pub handles_refused: IntCounterVec,
+    /// Sessions that are open now.
+    pub handles_open: IntGauge,
     /// Blind write-ups by outcome.
     pub appends: IntCounterVec,
     /// Open flows that were ended, by protocol and by what their client was left with.
@@ -108,8 +122,23 @@ impl Metrics {
             )?,
             manifests: counters("bellgate_manifests_total", "Bodies checked against a schema.", &["outcome"])?,
             capability_calls: counters("bellgate_capability_calls_total", "Capability calls.", &["outcome"])?,
+            guard_calls: counters(
+                "bellgate_guard_calls_total",
+                "Bodies that had to pass a guard.",
+                &["point", "outcome"],
+            )?,
             capability_seconds,
             watermark_raises: counter("bellgate_watermark_raises_total", "How often the workload's watermark rose.")?,
+            label_resets: counter("bellgate_label_resets_total", "How often an operator reset the watermark.")?,
+            downgrades: counters(
+                "bellgate_downgrades_total",
+                "Requests that a rule let go below the current label, or without a grant.",
+                &["kind"],
+            )?,
+            read_down_bytes: counter("bellgate_read_down_bytes_total", "Bytes spent on reading down.")?,
+            handles_opened: counters("bellgate_handles_opened_total", "Sessions opened.", &["origin"])?,
+            handles_refused: counters("bellgate_handles_refused_total", "Sessions refused.", &["why"])?,
+            handles_open: gauge("bellgate_handles_open", "Sessions that are open now.")?,
             appends: counters("bellgate_appends_total", "Blind write-ups.", &["outcome"])?,
             flows_ended: counters(
                 "bellgate_flows_ended_total",

@@ -53,6 +53,8 @@ impl Observe {
             metrics.svid_expiry.set(seconds);
         }
         metrics.bundle_generation.set(i64::try_from(core.identity.bundles().generation()).unwrap_or(i64::MAX));
+        let sessions = core.own.load().as_ref().map_or(0, |own| own.watermark.handles_open());
+        metrics.handles_open.set(i64::try_from(sessions).unwrap_or(i64::MAX));
         metrics.ready.set(i64::from(readiness(core).is_ok()));
         if let Some(reading) = core.events.as_ref().map(EventSender::reading) {
             for (kind, seen) in EventKind::ALL.into_iter().zip(&self.dropped) {

@@ -4,6 +4,8 @@
 //! metric tag come from here. The texts speak of policy, never of data: no body value, no label
 //! that the caller's clearance does not dominate, no path of this machine.
 
+use std::borrow::Cow;
+
 use bellgate_enclave_protocol::{Cause, ManifestConformanceError};
 use bellgate_manifest::Rejection;
 use bellgate_policy::{Denial, Policy, Reason};
@@ -22,6 +24,14 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub enum Refusal {
     /// The labels or the access matrix say no.
     Denied(Box<Denial>),
+    /// The same, with a sentence that says more than the reason does: what of a header could not be read or believed.
+    Because(Box<Denial>, Cow<'static, str>),
+    /// A handle that was asked for or about, outside of a decision.
+    Handle(String),
+    /// What was asked of the gateway itself is not what it answers.
+    BadRequest(&'static str),
+    /// There is nothing under this path of the gateway itself.
+    NotFound(&'static str),
     /// The body is not the manifest that the route asks for.
     Manifest(Box<Rejection>),
     /// A capability did not give a result.
@@ -67,16 +77,60 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The refusal by labels or access matrix that it is.
+    #[must_use]
+    pub fn denial(&self) -> Option<&Denial> {
+        match self {
+            Self::Denied(denial) | Self::Because(denial, _) => Some(denial),
+            Self::Handle(_)
+            | Self::BadRequest(_)
+            | Self::NotFound(_)
+            | Self::Manifest(_)
+            | Self::Capability(_)
+            | Self::Module(_)
+            | Self::Path(_)
+            | Self::Authority(_)
+            | Self::Xfcc(_)
+            | Self::Untrusted(_)
+            | Self::Method
+            | Self::HttpVersion
+            | Self::ContentCoding
+            | Self::BodyTooLarge(_)
+            | Self::BodyNeedsLength(_)
+            | Self::BodyUnreadable
+            | Self::NotReady
+            | Self::NotConfigured(_)
+            | Self::Busy(_)
+            | Self::Upstream(_)
+            | Self::UpstreamTimeout
+            | Self::StateNotKept
+            | Self::FlowEnded
+            | Self::Internal => None,
+        }
+    }
+
+    /// Whether labels or access matrix say no.
+    #[must_use]
+    pub fn is_denial(&self) -> bool {
+        self.denial().is_some()
+    }
+
     /// The HTTP status.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Denied(_) | Self::Untrusted(_) | Self::Xfcc(_) | Self::FlowEnded => 403,
+            Self::Denied(_)
+            | Self::Because(..)
+            | Self::Handle(_)
+            | Self::Untrusted(_)
+            | Self::Xfcc(_)
+            | Self::FlowEnded => 403,
+            Self::NotFound(_) => 404,
             Self::Manifest(rejection) => rejection.status(),
             Self::Capability(error) => capability_status(error.cause),
             Self::Module(ModuleFault::Unavailable) => 503,
             Self::Module(_) => 502,
-            Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable => 400,
+            Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable | Self::BadRequest(_) => 400,
             Self::Method => 405,
             Self::HttpVersion => 505,
             Self::ContentCoding => 415,
@@ -92,7 +146,10 @@ impl Refusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Denied(denial) => denial.first().code(),
+            Self::Denied(denial) | Self::Because(denial, _) => denial.first().code(),
+            Self::Handle(_) => Reason::HandleRefused.code(),
+            Self::BadRequest(_) => "bad-request",
+            Self::NotFound(_) => "not-found",
             Self::Manifest(_) => "manifest",
             Self::Capability(_) => "capability",
             Self::Module(fault) => fault.code(),
@@ -121,7 +178,7 @@ impl Refusal {
     #[must_use]
     pub fn retry_can_help(&self) -> bool {
         match self {
-            Self::Denied(denial) => denial.first().can_retry_help(),
+            Self::Denied(denial) | Self::Because(denial, _) => denial.first().can_retry_help(),
             Self::Capability(error) => error.cause.can_retry_help(),
             Self::NotReady
             | Self::Busy(_)
@@ -131,6 +188,9 @@ impl Refusal {
             | Self::StateNotKept
             | Self::BodyUnreadable => true,
             Self::Manifest(_)
+            | Self::Handle(_)
+            | Self::BadRequest(_)
+            | Self::NotFound(_)
             | Self::Module(_)
             | Self::Path(_)
             | Self::Authority(_)
@@ -149,7 +209,8 @@ impl Refusal {
 
     fn title(&self) -> &'static str {
         match self {
-            Self::Denied(_) => "Refused by the label policy",
+            Self::Denied(_) | Self::Because(..) | Self::Handle(_) => "Refused by the label policy",
+            Self::BadRequest(_) | Self::NotFound(_) => "Nothing that this gateway answers",
             Self::Manifest(_) | Self::Capability(_) => "ManifestConformanceError",
             Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable => "Request refused as ambiguous or incomplete",
             Self::Xfcc(_) | Self::Untrusted(_) => "Caller not identified",
@@ -169,6 +230,9 @@ impl Refusal {
     fn detail(&self) -> String {
         match self {
             Self::Denied(denial) => denial.first().explanation().to_owned(),
+            Self::Because(_, why) => why.clone().into_owned(),
+            Self::Handle(why) => why.clone(),
+            Self::BadRequest(why) | Self::NotFound(why) => (*why).to_owned(),
             Self::Manifest(rejection) => rejection.cause.to_string(),
             Self::Capability(error) => error.to_string(),
             Self::Module(fault) => fault.to_string(),
@@ -213,8 +277,12 @@ impl Refusal {
         put("reason", json!(self.code()));
         put("request_id", json!(request_id));
         put("retry", json!(self.retry_can_help()));
-        if let Self::Denied(denial) = self {
+        if let Some(denial) = self.denial() {
             put("decision", public_decision(denial, policy));
+            // Without a grant there is nothing that could help, and nothing to be told of it.
+            if denial.first() > Reason::NotGranted {
+                put("remedies", json!(denial.remedies(policy)));
+            }
         }
         if let Self::Manifest(rejection) = self
             && let Value::Object(members) = rejection.to_problem()

@@ -65,6 +65,15 @@ pub(crate) async fn send(
     if let Some(label) = label {
         head.insert_header(LABEL, label)?;
     }
+    write(session, head, body).await
+}
+
+/// Answers with `head` and the whole body that it states.
+///
+/// # Errors
+///
+/// When the caller is gone.
+pub(crate) async fn write(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
     let unread = !session.as_mut().is_body_done();
     if unread {
         // What is left of the body would be read as the next request.
@@ -102,10 +111,11 @@ async fn linger(session: &mut Session) {
 /// # Errors
 ///
 /// [`Refusal::Internal`] when the answer cannot be written.
-pub(crate) async fn options(session: &mut Session) -> Result<(), Refusal> {
+pub(crate) async fn options(session: &mut Session, request_id: &str) -> Result<(), Refusal> {
     let head = || -> Result<ResponseHeader> {
-        let mut head = ResponseHeader::build(204, Some(1))?;
+        let mut head = ResponseHeader::build(204, Some(2))?;
         head.insert_header(header::ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")?;
+        head.insert_header(REQUEST_ID, request_id)?;
         Ok(head)
     };
     let head = head().map_err(|_| Refusal::Internal)?;

@@ -15,7 +15,7 @@ use crate::connector::VIA_CONNECTOR;
 use crate::context::Context;
 use crate::core::{Core, LocalAddress, Protocol, RemoteAddress};
 use crate::refusal::Refusal;
-use crate::vigil;
+use crate::{read_down, vigil};
 
 /// An idle pooled connection is dropped after this; short beside an SVID's usual hour.
 const IDLE: Duration = Duration::from_secs(60);
@@ -63,6 +63,7 @@ impl Route {
 pub(crate) async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> Result<Box<HttpPeer>, Refusal> {
     // A retry is decided anew, and so is a first try before which a label rose.
     vigil::decide_anew(core, ctx)?;
+    read_down::debit(core, &session.req_header().headers, ctx)?;
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     let h2_asked = admitted.grpc || session.req_header().version == http::Version::HTTP_2;
     let upgrade = admitted.facts.upgrade;
@@ -180,17 +181,9 @@ pub(crate) fn fault(error: &Error, request_id: &str) -> Refusal {
 /// What has to be answered instead.
 pub(crate) fn account_for_failure(core: &Core, ctx: &mut Context, refusal: &Refusal) -> Result<(), Refusal> {
     // That a flow was ended is our own decision as well, and tells nothing of who was at the other end.
-    let decided = matches!(refusal, Refusal::Denied(_) | Refusal::StateNotKept | Refusal::FlowEnded);
+    let decided = refusal.is_denial() || matches!(refusal, Refusal::StateNotKept | Refusal::FlowEnded);
     let Some(admitted) = ctx.admitted.as_ref().filter(|_| ctx.contacted && !decided) else { return Ok(()) };
-    let released = release_answer(
-        core,
-        &ctx.snapshot.policy,
-        &admitted.own.watermark,
-        admitted.facts.direction,
-        &admitted.permit,
-        &Source::Failure,
-        &mut ctx.exchange,
-    )?;
+    let released = release_answer(core, &ctx.snapshot.policy, admitted, &Source::Failure, &mut ctx.exchange)?;
     ctx.released = Some(released);
     Ok(())
 }

@@ -7,29 +7,17 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Denial, Reason, Verdict};
+use bellgate_policy::{Denial, Reason, SecurityLabel, Verdict};
 use bellgate_telemetry::Point;
 
-use crate::admission::{Direction, Matter, ask, matter};
+use crate::admission::{Decided, Direction, matter};
 use crate::answer;
 use crate::context::{Admitted, Context};
-use crate::core::{Core, Own};
+use crate::core::Core;
 use crate::flow::Flow;
 use crate::refusal::Refusal;
-use crate::request;
 use crate::snapshot::Snapshot;
-
-/// The version of what this workload's decisions are made with: equal versions, equal labels.
-pub(crate) fn version(own: &Own) -> u64 {
-    own.watermark.reading().version
-}
-
-/// The one place in which a request that is under way is decided anew; returns the version that it was decided with.
-fn judge(core: &Core, snapshot: &Snapshot, admitted: &Admitted, matter: &Matter) -> (Verdict, u64) {
-    let reading = admitted.own.watermark.reading();
-    let verdict = ask(&snapshot.policy, &admitted.caller, matter, &admitted.facts.label, &reading, core.now());
-    (verdict, reading.version)
-}
+use crate::{guard, request};
 
 /// A chunk of a request's body, or of an upgraded connection, on its way up.
 ///
@@ -40,10 +28,13 @@ pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
     if ctx.is_ended() {
         return Err(Refusal::FlowEnded);
     }
-    decide_anew(core, ctx).map_err(|refusal| match refusal {
-        Refusal::Denied(_) => Refusal::FlowEnded,
-        other => other,
-    })
+    decide_anew(core, ctx).map_err(|refusal| if refusal.is_denial() { Refusal::FlowEnded } else { refusal })
+}
+
+/// Whether anything has moved since the request was decided.
+pub(crate) fn has_moved(core: &Core, ctx: &Context) -> bool {
+    let Some(admitted) = &ctx.admitted else { return false };
+    admitted.own.watermark.version() != admitted.version || !Arc::ptr_eq(&core.snapshot.load(), &ctx.snapshot)
 }
 
 /// Decides a request again, if anything has moved since it was decided. At a try of an upstream, the first or another
@@ -55,39 +46,53 @@ pub(crate) fn upward_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
 pub(crate) fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
     // Without an admitted request there is no upstream and so no chunk.
     let Some(admitted) = &mut ctx.admitted else { return Ok(()) };
+    let version = admitted.own.watermark.version();
     let snapshot = core.snapshot.load();
     let replaced = !Arc::ptr_eq(&snapshot, &ctx.snapshot);
-    let moved = version(&admitted.own) != admitted.version;
-    if !moved && !replaced {
+    let inbound = admitted.facts.direction == Direction::Inbound;
+    // A session ends by time alone too, and each piece that reaches our own workload is a delivery.
+    if version == admitted.version && !replaced && !inbound && admitted.handle.is_none() {
         return Ok(());
     }
-    let streams = ctx.body.is_none() && (admitted.facts.has_body || admitted.facts.upgrade);
-    // Our own watermark decides what our own workload may write, and nothing else.
-    if admitted.facts.direction == Direction::Inbound && !replaced {
-        // What a chunk tells the workload counts again where a reset has made it forget.
-        request::deliver(core, &snapshot.policy, admitted, streams, &ctx.exchange)?;
-        let version = version(&admitted.own);
-        Arc::make_mut(admitted).version = version;
+    let policy = &snapshot.policy;
+    let streams = ctx.body.is_none();
+    // Our own watermark decides what our own workload may write, and nothing else; what it receives counts again, if
+    // there was a reset meanwhile or a session was opened.
+    if inbound && !replaced {
+        if version != admitted.version {
+            Arc::make_mut(admitted).version = version;
+        }
+        let passing = request::deliver(core, policy, admitted, streams, &ctx.exchange.request_id)?;
+        ctx.exchange.on_its_way.hold(&core.passage, passing);
         return Ok(());
     }
     let admitted = Arc::make_mut(admitted);
     if replaced {
-        admitted.matter = matter(&snapshot.policy, &admitted.own.id, &admitted.facts);
+        admitted.matter = matter(policy, &admitted.own.id, &admitted.facts);
     }
-    let (verdict, version) = judge(core, &snapshot, admitted, &admitted.matter);
+    let Decided { verdict, version } = admitted.asking().decide(policy, &admitted.matter, &admitted.facts, core.now());
     admitted.version = version;
     match verdict {
+        Verdict::Permit(permit) if !guard::has_run(ctx.guarded.as_ref(), &permit, admitted.facts.direction) => {
+            // What was permitted as it is would now have to pass a guard first.
+            let (matter, facts) = (&admitted.matter, &admitted.facts);
+            let denial = admitted.asking().refuse(policy, matter, facts, core.now(), Reason::GuardFailed);
+            ctx.exchange.report(core, policy, Point::Stream, denial.decision(), denial.reasons());
+            Err(Refusal::Denied(Box::new(denial)))
+        }
+        Verdict::Permit(permit) if ctx.contacted && !admitted.states_as(&permit) => Err(Refusal::FlowEnded),
         Verdict::Permit(permit) => {
             admitted.permit = permit;
             if replaced {
                 // Each chunk is a delivery, labelled as the object is labelled now.
-                request::deliver(core, &snapshot.policy, admitted, streams, &ctx.exchange)?;
+                let passing = request::deliver(core, policy, admitted, true, &ctx.exchange.request_id)?;
+                ctx.exchange.on_its_way.hold(&core.passage, passing);
             }
             ctx.snapshot = Arc::clone(&snapshot);
             Ok(())
         }
         Verdict::Denial(denial) => {
-            ctx.exchange.report(core, &snapshot.policy, Point::Stream, denial.decision(), denial.reasons());
+            ctx.exchange.report(core, policy, Point::Stream, denial.decision(), denial.reasons());
             Err(Refusal::Denied(Box::new(denial)))
         }
     }
@@ -112,18 +117,6 @@ pub(crate) fn answer_head(core: &Core, ctx: &mut Context) -> Result<(), Refusal>
     Ok(())
 }
 
-/// Whether the request behind an answer would still be granted. That its sender has read more since
-/// is no reason to end what comes back: the request has long been written.
-fn may_still_read(core: &Core, snapshot: &Snapshot, admitted: &Admitted) -> Result<(), Box<Denial>> {
-    let matter = matter(&snapshot.policy, &admitted.own.id, &admitted.facts);
-    match judge(core, snapshot, admitted, &matter).0 {
-        Verdict::Denial(denial) if denial.reasons().iter().any(|reason| *reason != Reason::NoWriteDown) => {
-            Err(Box::new(denial))
-        }
-        Verdict::Permit(_) | Verdict::Denial(_) => Ok(()),
-    }
-}
-
 /// A chunk of an answer on its way down: a write by the serving workload.
 ///
 /// # Errors
@@ -134,22 +127,20 @@ pub(crate) fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
     if ctx.is_ended() {
         return Err(Refusal::FlowEnded);
     }
+    answer::chunk_counts(core, ctx)?;
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     let Some(released) = &mut ctx.released else { return Err(Refusal::Internal) };
     let snapshot = core.snapshot.load();
-    let replaced = !Arc::ptr_eq(&snapshot, &ctx.snapshot);
-    let version = version(&admitted.own);
-    if version != released.version {
-        if admitted.facts.direction == Direction::Outbound {
-            // What is released now is seen now: a reset has not made it unseen.
-            let object = || admitted.permit.object().name.to_string();
-            answer::raise(core, &snapshot.policy, &admitted.own.watermark, &released.label, object, &ctx.exchange)?;
-        } else if !may_still_write(&snapshot, admitted, &released.label) {
-            return Err(Refusal::FlowEnded);
+    if admitted.facts.direction == Direction::Inbound {
+        let version = admitted.own.watermark.version();
+        if version != released.version {
+            if !may_still_write(core, &snapshot, admitted, &released.label) {
+                return Err(Refusal::FlowEnded);
+            }
+            released.version = version;
         }
-        released.version = version;
     }
-    if replaced {
+    if !Arc::ptr_eq(&snapshot, &ctx.snapshot) {
         if !clears(&snapshot, admitted, &released.label) || may_still_read(core, &snapshot, admitted).is_err() {
             return Err(Refusal::FlowEnded);
         }
@@ -158,46 +149,78 @@ pub(crate) fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
     Ok(())
 }
 
+/// Whether the request behind an answer would still be granted; the denial, where there is one. That its sender has read more
+/// since, or that its session has ended, is no reason to end what comes back: the request has long been written.
+fn may_still_read(core: &Core, snapshot: &Snapshot, admitted: &Admitted) -> Result<(), Option<Box<Denial>>> {
+    let matter = matter(&snapshot.policy, &admitted.own.id, &admitted.facts);
+    match admitted.asking().decide(&snapshot.policy, &matter, &admitted.facts, core.now()).verdict {
+        // An answer that would have to pass a guard is not one that is under way.
+        Verdict::Permit(permit) if guard::guards_answer(&permit, admitted.facts.direction).is_some() => Err(None),
+        Verdict::Denial(denial)
+            if !denial.reasons().iter().all(|reason| matches!(reason, Reason::NoWriteDown | Reason::HandleRefused)) =>
+        {
+            Err(Some(Box::new(denial)))
+        }
+        Verdict::Permit(_) | Verdict::Denial(_) => Ok(()),
+    }
+}
+
 /// Whether the workload that serves an answer may go on with it: its label must not have risen above what the head stated. One
 /// that keeps what it serves apart states the object's label alone.
-fn may_still_write(snapshot: &Snapshot, admitted: &Admitted, stated: &bellgate_policy::SecurityLabel) -> bool {
+fn may_still_write(core: &Core, snapshot: &Snapshot, admitted: &Admitted, stated: &SecurityLabel) -> bool {
     snapshot.policy.subject(&admitted.own.id).is_some_and(|own| own.multilevel.is_some())
-        || stated.dominates(&admitted.own.watermark.reading().label)
+        || stated.dominates(&answer::serving_label(core, admitted))
 }
 
 /// Whether who reads an answer is still cleared for it.
-fn clears(snapshot: &Snapshot, admitted: &Admitted, released: &bellgate_policy::SecurityLabel) -> bool {
+fn clears(snapshot: &Snapshot, admitted: &Admitted, released: &SecurityLabel) -> bool {
     snapshot.policy.subject(admitted.caller.id()).is_some_and(|reader| reader.clearance.dominates(released))
 }
 
-/// Whether time alone can take a flow's permission away: rules that lift something have a date.
+/// Whether time alone can take a flow's permission away: rules that lift something have a date, and sessions have one.
 pub(crate) fn can_expire(flow: &Flow) -> bool {
-    flow.admitted.permit.downgrade().is_some()
+    flow.admitted.permit.downgrade().is_some() || flow.admitted.handle.is_some()
 }
 
 /// Whether an open flow may go on, as things are now: the same questions as its next chunk would ask, in either direction.
 ///
 /// # Errors
 ///
-/// The denial, where it is one that has not been told yet.
+/// The denial, where there is one.
 pub(crate) fn may_go_on(core: &Core, flow: &Flow) -> Result<(), Option<Box<Denial>>> {
     let admitted = &flow.admitted;
     let snapshot = core.snapshot.load();
     let replaced = !Arc::ptr_eq(&snapshot, &flow.snapshot);
     let inbound = admitted.facts.direction == Direction::Inbound;
-    if flow.writes() && (replaced || !inbound || can_expire(flow)) {
-        let anew = replaced.then(|| matter(&snapshot.policy, &admitted.own.id, &admitted.facts));
-        let verdict = judge(core, &snapshot, admitted, anew.as_ref().unwrap_or(&admitted.matter)).0;
-        if let Verdict::Denial(denial) = verdict {
-            return Err(Some(Box::new(denial)));
-        }
-    } else if replaced || can_expire(flow) {
-        may_still_read(core, &snapshot, admitted).map_err(Some)?;
+    let expires = can_expire(flow);
+    if flow.writes() && (replaced || !inbound || expires) {
+        may_still_ask(core, &snapshot, admitted, replaced)?;
+    } else if replaced || expires {
+        may_still_read(core, &snapshot, admitted)?;
     }
     let Some(released) = flow.released() else { return Ok(()) };
-    if inbound && !may_still_write(&snapshot, admitted, released) || replaced && !clears(&snapshot, admitted, released)
+    if inbound && !may_still_write(core, &snapshot, admitted, released)
+        || replaced && !clears(&snapshot, admitted, released)
     {
         return Err(None);
     }
     Ok(())
+}
+
+/// Whether more of a request may come: it is permitted now, and as the rule that its head has named.
+fn may_still_ask(
+    core: &Core,
+    snapshot: &Snapshot,
+    admitted: &Admitted,
+    replaced: bool,
+) -> Result<(), Option<Box<Denial>>> {
+    let (policy, direction) = (&snapshot.policy, admitted.facts.direction);
+    let anew = replaced.then(|| matter(policy, &admitted.own.id, &admitted.facts));
+    let matter = anew.as_ref().unwrap_or(&admitted.matter);
+    match admitted.asking().decide(policy, matter, &admitted.facts, core.now()).verdict {
+        // What streams was read by no guard.
+        Verdict::Permit(permit) if guard::has_run(None, &permit, direction) && admitted.states_as(&permit) => Ok(()),
+        Verdict::Permit(_) => Err(None),
+        Verdict::Denial(denial) => Err(Some(Box::new(denial))),
+    }
 }

@@ -69,7 +69,7 @@ pub(crate) fn run(loaded: Loaded, threads: usize) -> anyhow::Result<()> {
     let (events, lake) = lake::start(&config, &loaded.policy, &metrics)?;
     let (audit, audit_writer) = audit(&config)?;
     let web = Arc::new(web_roots(&loaded));
-    let (appends, append_worker) = AppendQueue::new(config.limits.append_queue, Arc::clone(&web));
+    let (appends, append_worker) = AppendQueue::new(config.limits.append_queue);
     let identity = Identity::empty();
     let core = Arc::new(Core {
         instance: uuid::Uuid::now_v7().to_string(),
@@ -81,9 +81,11 @@ pub(crate) fn run(loaded: Loaded, threads: usize) -> anyhow::Result<()> {
         own: Arc::new(ArcSwapOption::empty()),
         workload: config.ingress.as_ref().map(local_workload),
         addresses: addresses(&config),
+        web: Arc::clone(&web),
         capabilities: capabilities(&config, &identity)?,
         appends,
         flows: Arc::default(),
+        passage: Arc::default(),
         retirement: Retirement::default(),
         peer_uids: PeerUids::default(),
         egress_uids: match config.egress.as_ref().map(|egress| &egress.listen) {

@@ -1,6 +1,7 @@
 //! The commands, and the statuses they end with.
 
 mod admin_socket;
+mod audit_log;
 mod check;
 mod demo;
 mod doctor;

@@ -1,8 +1,10 @@
-//! `bellgate policy decide`: what a policy answers, without a gateway. One question from flags, or JSON lines from standard input
-//! to one verdict a line.
+//! `bellgate policy`: what a policy answers, without a gateway. `decide` takes one question from flags, or JSON lines from standard
+//! input to one verdict a line; `explain` tells why, of a supposed question or of a request that an audit log has.
 //!
 //! Status 0 where every question was answered, whatever the verdicts; 2 where one could not be understood; 78 where the policy is
-//! wrong. Reads the policy and standard input, and nothing else.
+//! wrong. `decide` reads the policy and standard input, and nothing else.
+
+mod explain;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
@@ -14,9 +16,6 @@ use clap::{Subcommand, ValueEnum};
 
 use super::exit;
 use crate::config;
-
-/// A question that can't be understood, as with any wrong use of a command.
-const NOT_UNDERSTOOD: u8 = 2;
 
 /// What can be asked of a policy.
 #[derive(clap::Args)]
@@ -33,6 +32,11 @@ enum Command {
     /// {"subject": "planner", "object": "search", "mode": "alter", "current": "PUBLIC"}, "current" optional, and is answered by
     /// one line. Exit status: 0 if every question was answered, 2 if one could not be understood, 78 if the policy is wrong.
     Decide(Decide),
+    /// Tell why: of a request in an audit log, or of a supposed one
+    ///
+    /// From an audit log: which labels were compared, what was read before and in which request, how the label came to where it
+    /// was, and what can be done. From flags: the same for a subject that has read what --after names, in that order.
+    Explain(explain::Args),
 }
 
 #[derive(clap::Args)]
@@ -67,7 +71,10 @@ enum Format {
 
 /// Runs the command to its end.
 pub(crate) fn run(args: Args) -> ExitCode {
-    let Command::Decide(decide) = args.command;
+    let decide = match args.command {
+        Command::Decide(decide) => decide,
+        Command::Explain(args) => return explain::run(&args),
+    };
     let policy = match config::load_policy(&decide.policy) {
         Ok(policy) => policy,
         Err(mistakes) => {
@@ -85,7 +92,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
     };
     match done {
         Ok(Understood::All) => ExitCode::SUCCESS,
-        Ok(Understood::NotAll) => ExitCode::from(NOT_UNDERSTOOD),
+        Ok(Understood::NotAll) => ExitCode::from(exit::USAGE),
         // Who read the verdicts has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {

@@ -74,12 +74,17 @@ impl Event {
             }
             Self::Decision(event) => {
                 let DecisionEvent { request_id, subject, object, mode, policy, label, .. } = &**event;
-                let DecisionEvent { current, object_label, clearance, rule, cause_request_id, cause_object, .. } =
-                    &**event;
-                let optional = [current, object_label, clearance, rule, cause_request_id, cause_object];
+                let DecisionEvent { current, object_label, clearance, rule, cause_request_id, .. } = &**event;
+                let DecisionEvent { cause_object, cause_label, handle, .. } = &**event;
+                let optional =
+                    [current, object_label, clearance, rule, cause_request_id, cause_object, cause_label, handle];
+                let downgrade = event.downgrade.as_ref().map_or(0, |downgrade| {
+                    downgrade.kind.len() + downgrade.rule.len() + downgrade.label.len()
+                });
                 size_of::<DecisionEvent>()
                     + [request_id, subject, object, mode, policy, label].map(String::len).iter().sum::<usize>()
                     + optional.map(length).iter().sum::<usize>()
+                    + downgrade
                     + event.reasons.iter().map(|reason| size_of::<String>() + reason.len()).sum::<usize>()
             }
             Self::StreamEvent(event) => {
@@ -265,9 +270,29 @@ pub struct DecisionEvent {
     pub cause_object: Option<String>,
     /// For `no-write-down`: when that was.
     pub cause_at: Option<Timestamp>,
+    /// For `no-write-down`: the canonical label of what was read then.
+    #[serde(default)]
+    pub cause_label: Option<String>,
+    /// The rule by which the request states less than the subject's current label, where one was needed.
+    #[serde(default)]
+    pub downgrade: Option<DowngradeEvent>,
+    /// The session under which the subject asked: the beginning of its handle's SHA-256, never the handle.
+    #[serde(default)]
+    pub handle: Option<String>,
     /// The digest of the policy that decided.
     pub policy: String,
     /// The canonical label that this record carries.
+    pub label: String,
+}
+
+/// A request that states less than its sender's current label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DowngradeEvent {
+    /// `read-down`, `trusted`, `guard` or `task`.
+    pub kind: String,
+    /// The rule in the policy.
+    pub rule: String,
+    /// The canonical label that the rule gives.
     pub label: String,
 }
 

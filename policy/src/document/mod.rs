@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 pub use mapping::{Entry, Mapping};
 pub use node::Node;
+pub(crate) use quantity::{duration as duration_of, duration_text};
 pub use suggestion::closest;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place};

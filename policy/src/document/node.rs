@@ -149,7 +149,7 @@ impl<'d> Node<'d> {
     #[must_use]
     pub fn duration_within(self, limits: RangeInclusive<Duration>) -> Option<Duration> {
         let value = self.duration()?;
-        self.within(value, &limits, |limit| format!("{limit:?}"))
+        self.within(value, &limits, |limit| quantity::duration_text(*limit))
     }
 
     /// Reads a size in bytes: a whole number, alone or with `B`, `KiB`, `MiB` or `GiB`.

@@ -25,7 +25,7 @@ pub(super) fn whole(text: &str) -> Result<u64, String> {
 }
 
 /// `250ms`, `1s`, `5m`, `12h`, `30d`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split_unit(text);
     let Some((_, ms)) = DURATIONS.iter().find(|(known, _)| *known == unit) else {
         return Err(if unit.is_empty() {
@@ -48,6 +48,16 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         Some((_, bytes)) => whole(number)?.checked_mul(*bytes).ok_or_else(|| String::from("write a smaller size")),
         None => Err(String::from("write a whole number and one of `B`, `KiB`, `MiB`, `GiB` (steps of 1024)")),
     }
+}
+
+/// A duration in the largest unit that gives a whole number.
+pub(crate) fn duration_text(duration: Duration) -> String {
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    DURATIONS
+        .iter()
+        .rev()
+        .find(|(_, unit)| ms >= *unit && ms.is_multiple_of(*unit))
+        .map_or_else(|| String::from("0ms"), |(name, unit)| format!("{}{name}", ms / unit))
 }
 
 /// A size in the largest unit that gives a whole number.
@@ -113,6 +123,12 @@ mod tests {
         ] {
             let read = duration(text).ok().map(|read| read.as_millis());
             assert_eq!(read, ms, "{text}");
+        }
+        for (ms, text) in
+            [(0, "0ms"), (1, "1ms"), (1500, "1500ms"), (60_000, "1m"), (86_400_000, "1d"), (3_601_000, "3601s")]
+        {
+            assert_eq!(duration_text(Duration::from_millis(ms)), text);
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)));
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) fn read(root: &Mapping<'_>, draft: &mut Draft) {
     for entry in section(root, "capabilities", MAX_CAPABILITIES) {
         let free = draft.claim_object(entry, entry.key());
         if let Some(capability) = read_one(entry, draft).filter(|_| free) {
+            let index = capability.object.index;
+            draft.extents.insert(entry.key().to_owned(), index..index + 1);
             draft.objects.push(Arc::clone(&capability.object));
             draft.capabilities.push(Arc::new(capability));
         }
@@ -52,6 +54,9 @@ fn read_one(entry: Entry<'_>, draft: &mut Draft) -> Option<Capability> {
             declares: false,
             upstream: None,
             index: draft.objects.len(),
+            lineage: vec![draft.objects.len()],
+            by_value: false,
+            has_manifest: false,
             place: entry.place(),
         }),
         name: name?,

@@ -2,16 +2,19 @@
 //! not reported as well.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::capability::Capability;
-use crate::document::{Entry, Mapping, Node};
+use crate::document::{Entry, Mapping, Node, closest};
 use crate::grant::Grant;
 use crate::label::SecurityLabel;
 use crate::lattice::Lattice;
-use crate::name::Name;
+use crate::name::{Name, shortened};
 use crate::object::{Object, Upstream};
+use crate::orchestrator::Orchestrator;
 use crate::subject::Subject;
+use crate::trusted::Trusted;
 
 /// The sections of a policy as far as they have been read.
 pub(super) struct Draft {
@@ -27,8 +30,14 @@ pub(super) struct Draft {
     pub(super) objects: Vec<Arc<Object>>,
     /// Every object's name, also of those with mistakes.
     pub(super) object_names: HashSet<String>,
+    /// By object's name: its number and those of all that is under it.
+    pub(super) extents: HashMap<String, Range<usize>>,
     pub(super) manifests: Vec<Name>,
     pub(super) grants: Vec<Grant>,
+    pub(super) trusted: Vec<Arc<Trusted>>,
+    pub(super) orchestrators: Vec<Arc<Orchestrator>>,
+    /// The IDs that rules have been given.
+    rule_ids: HashSet<Name>,
 }
 
 impl Draft {
@@ -43,8 +52,12 @@ impl Draft {
             capabilities: Vec::new(),
             objects: Vec::new(),
             object_names: HashSet::new(),
+            extents: HashMap::new(),
             manifests: Vec::new(),
             grants: Vec::new(),
+            trusted: Vec::new(),
+            orchestrators: Vec::new(),
+            rule_ids: HashSet::new(),
         }
     }
 
@@ -69,6 +82,48 @@ impl Draft {
         Some(kind)
     }
 
+    /// Reads the object that a node names; `None` also where that object itself has mistakes.
+    pub(super) fn object(&self, node: Node<'_>) -> Option<Arc<Object>> {
+        let name = node.string()?;
+        if !self.object_names.contains(name) {
+            let message = format!("`{}` is not an object of this policy", shortened(name));
+            match closest(name, self.object_names.iter().map(String::as_str)) {
+                Some(meant) => node.report_with_help(message, format_args!("did you mean `{meant}`?")),
+                None => node.report_with_help(
+                    message,
+                    "an object is an upstream, `upstream/route`, `upstream/route/case`, or a capability",
+                ),
+            }
+            return None;
+        }
+        let own = self.extents.get(name)?.start;
+        // Where the object itself was broken, its place is another's.
+        self.objects.get(own).filter(|object| &*object.name == name).cloned()
+    }
+
+    /// The numbers of an object and of all that is under it.
+    pub(super) fn parts(&self, object: &Object) -> Range<usize> {
+        self.extents.get(&*object.name).cloned().unwrap_or(object.index..object.index + 1)
+    }
+
+    /// The objects of a range that [`Draft::parts`] gave.
+    pub(super) fn objects_in(&self, parts: &Range<usize>) -> &[Arc<Object>] {
+        self.objects.get(parts.clone()).unwrap_or_default()
+    }
+
+    /// Reads the ID of a rule, unique among all rules; `grants[3]` and the like where it has none.
+    pub(super) fn rule(&mut self, fields: &Mapping<'_>, section: &str, index: usize) -> Option<Arc<str>> {
+        let Some(node) = fields.optional("id") else {
+            return Some(Arc::from(format!("{section}[{index}]")));
+        };
+        let id = node.parse_with(Name::new)?;
+        if !self.rule_ids.insert(id.clone()) {
+            node.report(format_args!("another rule has the id `{id}`"));
+            return None;
+        }
+        Some(Arc::from(id.as_str()))
+    }
+
     /// Takes the name of an object, or reports that another has it.
     pub(super) fn claim_object(&mut self, entry: Entry<'_>, name: &str) -> bool {
         let new = self.object_names.insert(name.to_owned());
@@ -79,6 +134,27 @@ impl Draft {
             );
         }
         new
+    }
+}
+
+/// The items of an optional section that is a list, at most `limit` of them; the rest is reported and left.
+pub(super) fn list<'d>(root: &Mapping<'d>, key: &'static str, limit: usize) -> Vec<Node<'d>> {
+    let Some(mut items) = root.optional(key).and_then(Node::sequence) else {
+        return Vec::new();
+    };
+    if let Some(first_over) = items.get(limit) {
+        first_over.report(format_args!("{} {key} are more than the {limit} that are read", items.len()));
+    }
+    items.truncate(limit);
+    items
+}
+
+/// From "left out", "given and broken", "given" to an answer that is `None` only where something is broken.
+pub(super) fn given<T>(field: Option<Option<T>>) -> Option<Option<T>> {
+    match field {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(value)) => Some(Some(value)),
     }
 }
 

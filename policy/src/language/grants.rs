@@ -1,79 +1,64 @@
-//! `grants`: the access matrix.
-
-use std::collections::HashSet;
-use std::sync::Arc;
+//! `grants`: the access matrix, and what its entries lift.
 
 use crate::diagnostic::Place;
-use crate::document::{Mapping, Node, closest};
+use crate::document::{Mapping, Node};
 use crate::grant::Grant;
 use crate::mode::Mode;
-use crate::name::{Name, shortened};
 use crate::object::{Object, Server};
 
-use super::MAX_GRANTS;
-use super::draft::Draft;
+use super::draft::{Draft, given, list};
 use super::upstreams::subject;
+use super::{MAX_GRANTS, guards, read_down};
 
 pub(super) fn read(root: &Mapping<'_>, draft: &mut Draft) {
-    let Some(entries) = root.optional("grants").and_then(Node::sequence) else {
-        return;
-    };
-    if let Some(first_over) = entries.get(MAX_GRANTS) {
-        first_over.report(format_args!("{} grants are more than the {MAX_GRANTS} that are read", entries.len()));
-    }
-    let mut ids: HashSet<Name> = HashSet::new();
-    for (index, node) in entries.into_iter().take(MAX_GRANTS).enumerate() {
-        if let Some(grant) = read_one(node, index, &mut ids, draft) {
+    for (index, node) in list(root, "grants", MAX_GRANTS).into_iter().enumerate() {
+        if let Some(grant) = read_one(node, index, draft) {
             draft.grants.push(grant);
         }
     }
 }
 
-fn read_one(node: Node<'_>, index: usize, ids: &mut HashSet<Name>, draft: &Draft) -> Option<Grant> {
+fn read_one(node: Node<'_>, index: usize, draft: &mut Draft) -> Option<Grant> {
     let fields = node.mapping()?;
-    let id_at = fields.optional("id");
-    let id = id_at.map(|node| node.parse_with(Name::new));
+    let rule = draft.rule(&fields, "grants", index);
     let subject = fields.required("subject").and_then(|node| subject(node, draft));
-    let object_at = fields.required("object");
-    let objects = object_at.and_then(|node| objects(node, draft));
-    let modes_at = fields.required("modes");
-    let modes = modes_at.and_then(|node| read_modes(node, objects.as_deref()));
+    let object = fields.required("object").and_then(|node| draft.object(node));
+    let modes = fields.required("modes").and_then(|node| read_modes(node, object.as_deref()));
+    let read_down_at = fields.optional("read_down");
+    let guard_at = fields.optional("guard");
     fields.deny_unknown();
 
-    if let (Some(at), Some(Some(id))) = (id_at, &id)
-        && !ids.insert(id.clone())
-    {
-        at.report(format_args!("another grant has the id `{id}`"));
+    let rule = rule?;
+    let capability = object.as_deref().is_some_and(is_capability);
+    if let Some(at) = read_down_at.or(guard_at).filter(|_| capability) {
+        at.report_with_help(
+            "neither `read_down` nor `guard` is for a capability, a call of which always carries its caller's label",
+            "leave it out",
+        );
         return None;
     }
-    let rule = match id {
-        Some(id) => Arc::from(id?.as_str()),
-        None => Arc::from(format!("grants[{index}]")),
-    };
-    Some(Grant { subject: subject?, objects: objects?, modes: modes?, rule })
+    let read_down = read_down_at.map(|node| Some((read_down::read(node, &rule, modes.as_deref())?, node.place())));
+    let around =
+        guards::Around { rule: &rule, subject: subject.as_ref(), object: object.as_ref(), modes: modes.as_deref() };
+    let guard = guard_at.map(|node| Some((guards::read(node, &around, draft)?, node.place())));
+    let object = object?;
+    Some(Grant {
+        subject: subject?,
+        parts: draft.parts(&object),
+        object,
+        modes: modes?,
+        read_down: given(read_down)?,
+        guard: given(guard)?,
+        rule,
+    })
 }
 
-/// The object that a node names and, where it is an upstream, its routes; `None` also where it has mistakes itself.
-fn objects(node: Node<'_>, draft: &Draft) -> Option<Vec<Arc<Object>>> {
-    let name = node.string()?;
-    if !draft.object_names.contains(name) {
-        let message = format!("`{}` is not an object of this policy", shortened(name));
-        match closest(name, draft.object_names.iter().map(String::as_str)) {
-            Some(meant) => node.report_with_help(message, format_args!("did you mean `{meant}`?")),
-            None => node.report_with_help(message, "an object is an upstream, `upstream/route`, or a capability"),
-        }
-        return None;
-    }
-    let whole = draft.objects.iter().find(|object| &*object.name == name)?;
-    let is_upstream = whole.upstream.as_ref().is_some_and(|up| up.as_str() == name);
-    let parts = draft
-        .objects
-        .iter()
-        .filter(|object| is_upstream && object.upstream == whole.upstream && !Arc::ptr_eq(object, whole));
-    Some(std::iter::once(whole).chain(parts).cloned().collect())
+fn is_capability(object: &Object) -> bool {
+    matches!(object.server, Server::Enclave)
 }
 
-fn read_modes(list: Node<'_>, objects: Option<&[Arc<Object>]>) -> Option<Vec<(Mode, Place)>> {
+/// The modes of a rule on `object`, each with its place.
+pub(super) fn read_modes(list: Node<'_>, object: Option<&Object>) -> Option<Vec<(Mode, Place)>> {
     let mut modes: Vec<(Mode, Place)> = Vec::new();
     let mut clean = true;
     let items = list.sequence()?;
@@ -81,7 +66,6 @@ fn read_modes(list: Node<'_>, objects: Option<&[Arc<Object>]>) -> Option<Vec<(Mo
         list.report("a grant without modes grants nothing");
         return None;
     }
-    let capability = objects.and_then(<[_]>::first).map(|object| matches!(object.server, Server::Enclave));
     for item in items {
         let Some(mode) = item.parse_with(str::parse::<Mode>) else {
             clean = false;
@@ -90,7 +74,7 @@ fn read_modes(list: Node<'_>, objects: Option<&[Arc<Object>]>) -> Option<Vec<(Mo
         if modes.iter().any(|(known, _)| *known == mode) {
             item.report(format_args!("`{mode}` is listed twice"));
             clean = false;
-        } else if capability.is_some_and(|capability| capability != (mode == Mode::Execute)) {
+        } else if object.is_some_and(|object| is_capability(object) != (mode == Mode::Execute)) {
             item.report_with_help(
                 format_args!("`{mode}` can't be granted on this object"),
                 "capabilities are executed; upstreams and routes are observed, appended to or altered",

@@ -36,12 +36,19 @@
 //!
 //! **What is bounded.** The numbers below, the names (32 bytes), and the document ([`crate::document`]).
 
+mod body_objects;
 mod capabilities;
 mod draft;
 mod grants;
+mod guards;
+mod headers;
 mod labels;
+mod orchestrators;
+mod read_down;
 mod routes;
 mod subjects;
+mod templates;
+mod trusted;
 mod upstreams;
 
 use std::collections::HashMap;
@@ -53,7 +60,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::document::{Document, Mapping};
 use crate::grant::Matrix;
 use crate::lattice::Lattice;
+use crate::orchestrator::Orchestrator;
 use crate::policy::Policy;
+use crate::subject::Subject;
 use draft::Draft;
 
 /// How many subjects a policy can have: every decision finds its subject by hash, so this bounds the file, not the speed.
@@ -66,6 +75,22 @@ pub const MAX_ROUTES: usize = 256;
 pub const MAX_CAPABILITIES: usize = 1024;
 /// How many grants a policy can have.
 pub const MAX_GRANTS: usize = 16_384;
+/// How many rules of trusted subjects a policy can have.
+pub const MAX_TRUSTED: usize = 1024;
+/// How many rules of orchestrators a policy can have.
+pub const MAX_ORCHESTRATORS: usize = 256;
+/// How many subjects or objects one rule can name.
+pub const MAX_NAMED: usize = 256;
+/// How many cases one `objects` can have: each value of a body walks them.
+pub const MAX_CASES: usize = 64;
+/// How many cases a route can have in all: before its body is read, each of them is decided.
+pub const MAX_ROUTE_CASES: usize = 256;
+/// How deep `objects` can stand in `objects`.
+pub const MAX_OBJECTS_DEPTH: usize = 4;
+/// How many texts a list of values can have.
+pub const MAX_VALUES: usize = 1024;
+/// How many JSON Pointers, path templates or headers one rule can have.
+pub const MAX_PLACES: usize = 32;
 
 /// Reads a policy; see [`Policy::parse`].
 pub(crate) fn parse(file: &str, text: &str) -> Result<Policy, Diagnostics> {
@@ -100,6 +125,8 @@ fn read(root: &Mapping<'_>) -> Draft {
     upstreams::read(root, &mut draft);
     capabilities::read(root, &mut draft);
     grants::read(root, &mut draft);
+    trusted::read(root, &mut draft);
+    orchestrators::read(root, &mut draft);
     root.deny_unknown();
     draft
 }
@@ -115,7 +142,17 @@ fn read_version(root: &Mapping<'_>) {
 
 fn finished(file: &str, text: &str, draft: Draft, lattice: Lattice) -> Policy {
     let Draft {
-        lake, subjects, upstreams, upstreams_by_authority, capabilities, objects, mut manifests, grants, ..
+        lake,
+        subjects,
+        upstreams,
+        upstreams_by_authority,
+        capabilities,
+        objects,
+        mut manifests,
+        grants,
+        trusted,
+        orchestrators,
+        ..
     } = draft;
     manifests.sort();
     manifests.dedup();
@@ -126,7 +163,6 @@ fn finished(file: &str, text: &str, draft: Draft, lattice: Lattice) -> Policy {
         lake: lake.unwrap_or_else(|| lattice.top()),
         lattice,
         subjects_by_id: subjects.iter().map(|subject| (subject.id.clone(), Arc::clone(subject))).collect(),
-        subjects,
         served: upstreams
             .iter()
             .filter_map(|upstream| {
@@ -143,7 +179,24 @@ fn finished(file: &str, text: &str, draft: Draft, lattice: Lattice) -> Policy {
             .collect::<HashMap<_, _>>(),
         objects,
         manifests,
-        matrix: Matrix::of(&grants),
+        matrix: Matrix::of(&grants, &trusted),
         grants,
+        trusted,
+        orchestrators_of: by_workload(&subjects, &orchestrators),
+        orchestrators,
+        subjects,
     }
+}
+
+/// For each subject, by its number, the rules under which others open handles for it.
+fn by_workload(subjects: &[Arc<Subject>], rules: &[Arc<Orchestrator>]) -> Vec<Vec<Arc<Orchestrator>>> {
+    let mut of = vec![Vec::new(); subjects.len()];
+    for rule in rules {
+        for workload in &rule.workloads {
+            if let Some(of) = of.get_mut(workload.index) {
+                of.push(Arc::clone(rule));
+            }
+        }
+    }
+    of
 }

@@ -1,16 +1,20 @@
 //! `routes` of an upstream: methods and paths that are objects of their own.
 
+use std::sync::Arc;
+
 use crate::document::{Entry, Mapping, Node};
 use crate::label::SecurityLabel;
+use crate::lattice::Lattice;
 use crate::name::{Name, shortened};
 use crate::object::Server;
 use crate::route::{Methods, PathPattern, Route};
 
-use super::MAX_ROUTES;
-use super::draft::{Draft, section};
-use super::upstreams::check_served;
+use super::draft::{Draft, given, section};
+use super::upstreams::{Part, check_served};
+use super::{MAX_ROUTES, body_objects};
 
 /// What a route has from its upstream.
+#[derive(Clone)]
 pub(super) struct Shell {
     pub(super) upstream: Option<Name>,
     pub(super) server: Option<Server>,
@@ -21,20 +25,34 @@ pub(super) struct Shell {
 /// The methods of an `append` route: those that bring something to the object.
 const APPENDING: [&str; 3] = ["POST", "PUT", "PATCH"];
 
-pub(super) fn read(fields: &Mapping<'_>, upstream: &str, shell: &Shell, draft: &mut Draft) -> Vec<Route> {
+pub(super) fn read(
+    fields: &Mapping<'_>,
+    upstream: &str,
+    shell: &Shell,
+    upstream_index: usize,
+    draft: &mut Draft,
+) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for entry in section(fields, "routes", MAX_ROUTES) {
         let name = format!("{upstream}/{}", entry.key());
         draft.object_names.insert(name.clone());
-        if let Some(route) = read_one(entry, &name, shell, &routes, draft) {
-            draft.objects.push(std::sync::Arc::clone(&route.object));
-            routes.push(route);
-        }
+        let index = draft.objects.len();
+        let part = Part { lineage: vec![index, upstream_index], by_value: false, has_manifest: false };
+        let route = read_one(entry, &name, shell, part, &routes, draft);
+        draft.extents.insert(name, index..draft.objects.len());
+        routes.extend(route);
     }
     routes
 }
 
-fn read_one(entry: Entry<'_>, object_name: &str, shell: &Shell, before: &[Route], draft: &mut Draft) -> Option<Route> {
+fn read_one(
+    entry: Entry<'_>,
+    object_name: &str,
+    shell: &Shell,
+    part: Part,
+    before: &[Route],
+    draft: &mut Draft,
+) -> Option<Route> {
     let name = entry.parse_key(Name::new);
     let fields = entry.value.mapping()?;
     let methods = match fields.optional("methods") {
@@ -50,11 +68,23 @@ fn read_one(entry: Entry<'_>, object_name: &str, shell: &Shell, before: &[Route]
     let label_at = fields.optional("label");
     let own_label = label_at.map(|node| draft.label(node));
     let manifest = draft.manifest(&fields, "manifest");
+    let objects_at = fields.optional("objects");
     fields.deny_unknown();
 
     if let (Some(Server::Workload(subject)), Some(at), Some(Some(label))) = (&shell.server, label_at, &own_label) {
         check_served(subject, label, at);
     }
+    let label = match (objects_at, own_label) {
+        (Some(node), _) => by_values(node, label_at, manifest.is_some(), draft),
+        (None, Some(label)) => label,
+        (None, None) => shell.label.clone(),
+    };
+    let shell = Shell { label, ..shell.clone() };
+    let part = Part { by_value: objects_at.is_some(), has_manifest: manifest.is_some(), ..part };
+    let object = shell.object(object_name, part.clone(), entry.place());
+    draft.objects.extend(object.clone());
+    let naming = objects_at.map(|node| body_objects::read(node, object_name, &shell, &part, object.clone(), draft));
+
     let (methods, pattern) = (methods?, pattern?);
     let clash = before.iter().find_map(|other| {
         let same = pattern.compare_specificity(&other.pattern).is_eq();
@@ -68,20 +98,32 @@ fn read_one(entry: Entry<'_>, object_name: &str, shell: &Shell, before: &[Route]
         );
         return None;
     }
-    let label = match own_label {
-        Some(label) => Some(label?),
-        None => shell.label.clone(),
-    };
-    let labelled =
-        Shell { upstream: shell.upstream.clone(), server: shell.server.clone(), label, declares: shell.declares };
     Some(Route {
         name: name?,
         methods,
         pattern,
-        object: labelled.object(object_name.into(), draft.objects.len(), entry.place())?,
+        object: object?,
         append: append?,
         manifest,
+        naming: given(naming)?.map(Arc::new),
     })
+}
+
+/// The label of what no case of `objects` takes: the lowest.
+fn by_values(objects: Node<'_>, label: Option<Node<'_>>, validated: bool, draft: &Draft) -> Option<SecurityLabel> {
+    if let Some(label) = label {
+        label.report_with_help(
+            "`label` stands beside `objects`, and there the values decide",
+            "leave out `label`: what no case takes has the lowest one",
+        );
+    }
+    if !validated {
+        objects.report_with_help(
+            "`objects` needs a `manifest`, since only a validated body names objects",
+            "add `manifest:` with the kind that the bodies conform to",
+        );
+    }
+    draft.lattice.as_ref().map(Lattice::bottom)
 }
 
 fn read_methods(list: Node<'_>) -> Option<Methods> {

@@ -1,15 +1,24 @@
 //! `subjects`: who may be known, between which labels.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::document::{Entry, Mapping};
+use crate::document::{Entry, Mapping, Node};
 use crate::name::Name;
 use crate::spiffe_id::SpiffeId;
-use crate::subject::Subject;
+use crate::subject::{Handles, Subject};
 
 use super::MAX_SUBJECTS;
-use super::draft::{Draft, section};
+use super::draft::{Draft, given, section};
+
+/// How many handles can be open at once: a gateway's memory for them is bounded.
+const HANDLES: RangeInclusive<u64> = 1..=1_000_000;
+const DEFAULT_HANDLES: u64 = 1024;
+/// How long a handle can live.
+const HANDLE_LIFE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(7 * 24 * 3600);
+const DEFAULT_HANDLE_LIFE: Duration = Duration::from_secs(3600);
 
 pub(super) fn read(root: &Mapping<'_>, draft: &mut Draft) {
     let mut ids: HashMap<SpiffeId, &str> = HashMap::new();
@@ -39,6 +48,7 @@ fn read_one<'d>(
     let multilevel_at = fields.optional("multilevel");
     let multilevel = multilevel_at.map(|node| node.non_empty_string());
     let holds_no_data = fields.optional("holds_no_data").map(|node| node.non_empty_string());
+    let handles = fields.optional("handles").map(read_handles);
     let gateway = fields.optional("gateway").map(|node| node.bool());
     fields.deny_unknown();
 
@@ -66,19 +76,20 @@ fn read_one<'d>(
         gateway: given(gateway)?.unwrap_or(false),
         multilevel: given(multilevel)?.map(str::to_owned),
         holds_no_data: given(holds_no_data)?.map(str::to_owned),
-        handles: None,
+        handles: given(handles)?,
         index,
         place: entry.place(),
     })
 }
 
-/// From "left out", "given and broken", "given" to an answer that is `None` only where something is broken.
-fn given<T>(field: Option<Option<T>>) -> Option<Option<T>> {
-    match field {
-        None => Some(None),
-        Some(None) => None,
-        Some(Some(value)) => Some(Some(value)),
-    }
+/// `handles`: that it keeps its sessions apart, how many it has, and for how long.
+fn read_handles(node: Node<'_>) -> Option<Handles> {
+    let fields = node.mapping()?;
+    let reason = fields.required("reason").and_then(Node::non_empty_string);
+    let limit = fields.optional("limit").map_or(Some(DEFAULT_HANDLES), |node| node.u64_within(HANDLES));
+    let life = fields.optional("life").map_or(Some(DEFAULT_HANDLE_LIFE), |node| node.duration_within(HANDLE_LIFE));
+    fields.deny_unknown();
+    Some(Handles { reason: reason?.to_owned(), limit: usize::try_from(limit?).ok()?, life: life? })
 }
 
 fn read_id<'d>(fields: &Mapping<'d>, name: &'d str, ids: &mut HashMap<SpiffeId, &'d str>) -> Option<SpiffeId> {

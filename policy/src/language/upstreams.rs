@@ -41,11 +41,12 @@ fn read_one<'d>(entry: Entry<'d>, servers: &mut HashMap<usize, &'d str>, draft: 
         declares: declares.unwrap_or(false),
     };
     let index = draft.objects.len();
-    let object = shell.object(entry.key().into(), index, entry.place());
+    let object = shell.object(entry.key(), Part::whole(index), entry.place());
     if let Some(object) = &object {
         draft.objects.push(Arc::clone(object));
     }
-    let routes = routes::read(&fields, entry.key(), &shell, draft);
+    let routes = routes::read(&fields, entry.key(), &shell, index, draft);
+    draft.extents.insert(entry.key().to_owned(), index..draft.objects.len());
     fields.deny_unknown();
 
     let object = object?;
@@ -133,10 +134,10 @@ pub(super) fn check_served(subject: &Subject, label: &SecurityLabel, at: Node<'_
 #[error(
     "`{0}` is not a DNS name: write labels of letters, digits and `-`, without scheme, port, path or a dot at the end"
 )]
-struct DnsNameError(String);
+pub(super) struct DnsNameError(String);
 
 /// A DNS name of a host (RFC 1123, section 2.1), in lower case; no address, whose certificate would not name it.
-fn dns_name(text: &str) -> Result<String, DnsNameError> {
+pub(super) fn dns_name(text: &str) -> Result<String, DnsNameError> {
     let label_ok = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -173,16 +174,40 @@ fn register(entry: Entry<'_>, upstream: Arc<Upstream>, draft: &mut Draft) {
     draft.upstreams.push(upstream);
 }
 
+/// Where an object stands among others.
+#[derive(Clone)]
+pub(super) struct Part {
+    /// Its own number, and those of what it is a part of, from the inside out.
+    pub(super) lineage: Vec<usize>,
+    pub(super) by_value: bool,
+    pub(super) has_manifest: bool,
+}
+
+impl Part {
+    /// An upstream, of which no part has been told apart yet.
+    fn whole(index: usize) -> Self {
+        Self { lineage: vec![index], by_value: false, has_manifest: false }
+    }
+
+    /// A part of this, with that number.
+    pub(super) fn part(&self, index: usize) -> Self {
+        Self { lineage: std::iter::once(index).chain(self.lineage.iter().copied()).collect(), ..*self }
+    }
+}
+
 impl routes::Shell {
     /// An object of this upstream; `None` where the upstream has no server to give it.
-    pub(super) fn object(&self, name: Arc<str>, index: usize, place: Place) -> Option<Arc<Object>> {
+    pub(super) fn object(&self, name: &str, part: Part, place: Place) -> Option<Arc<Object>> {
         Some(Arc::new(Object {
-            name,
+            name: Arc::from(name),
             label: self.label.clone(),
             server: self.server.clone()?,
             declares: self.declares,
             upstream: Some(self.upstream.clone()?),
-            index,
+            index: part.lineage.first().copied()?,
+            lineage: part.lineage,
+            by_value: part.by_value,
+            has_manifest: part.has_manifest,
             place,
         }))
     }

@@ -9,8 +9,7 @@ use super::Found;
 /// one bit for each rise and instance.
 pub(super) fn low_callers(policy: &Policy, found: &mut Found) {
     for grant in &policy.grants {
-        let server = grant.objects.iter().find_map(|object| object.server.workload());
-        let Some(server) = server.filter(|server| server.floats()) else {
+        let Some(server) = grant.object.server.workload().filter(|server| server.floats()) else {
             continue;
         };
         let reading = grant.modes.iter().find(|(mode, _)| mode.reads());
@@ -37,9 +36,10 @@ pub(super) fn low_callers(policy: &Policy, found: &mut Found) {
     }
 }
 
-/// Answers carry at least the floor of who serves them, whatever the label of the object.
+/// Answers carry at least the floor of who serves them, whatever the label of the object. Where values name objects, their
+/// labels are those of where the request goes on to, and nobody expects them of the answer.
 pub(super) fn floor_above_object(policy: &Policy, found: &mut Found) {
-    for object in policy.objects() {
+    for object in policy.objects().filter(|object| !object.by_value) {
         let (Some(server), Some(label)) = (object.server.workload(), &object.label) else {
             continue;
         };

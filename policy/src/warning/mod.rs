@@ -1,9 +1,10 @@
 //! What a policy says that can hardly be meant. None of it is a mistake, so none of it refuses the file.
 //!
 //! **What is absent on purpose.** Anything that depends on what a program does: only what follows from the file alone is
-//! said here, so that a warning is always worth reading.
+//! said here, so that a warning is always worth reading. Whether a rule has expired: there is no clock here.
 
 mod covert;
+mod lifting;
 mod unusable;
 
 use std::sync::Arc;
@@ -20,6 +21,11 @@ pub(crate) fn warnings(policy: &Policy) -> Vec<Diagnostic> {
     unusable::floats_unheard(policy, &mut found);
     covert::low_callers(policy, &mut found);
     covert::floor_above_object(policy, &mut found);
+    lifting::reads_down_anywhere(policy, &mut found);
+    lifting::guard_below_clearance(policy, &mut found);
+    lifting::trusted_for_nothing(policy, &mut found);
+    lifting::tasks_for_any_body(policy, &mut found);
+    lifting::handles_that_never_differ(policy, &mut found);
     too_long_for_the_wire(policy, &mut found);
     found.warnings.sort_by_key(|warning| (warning.line, warning.column));
     found.warnings

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::grant::Grant;
+use crate::label::SecurityLabel;
 use crate::mode::Mode;
 use crate::object::Object;
 use crate::policy::Policy;
-use crate::route::{Methods, Route};
+use crate::route::Methods;
 use crate::subject::Subject;
+use crate::timestamp::Timestamp;
 
 use super::Found;
 
@@ -15,17 +17,18 @@ use super::Found;
 /// What a static subject can't observe because its label never moves is told once, by [`bound_to_one_label`].
 pub(super) fn never_permitted(policy: &Policy, found: &mut Found) {
     for grant in &policy.grants {
+        let objects = policy.objects_in(&grant.parts);
         for (mode, place) in &grant.modes {
             let obstacles: Vec<Obstacle> =
-                grant.objects.iter().map_while(|object| obstacle(policy, grant, object, *mode)).collect();
-            let all = obstacles.len() == grant.objects.len();
+                objects.iter().map_while(|object| obstacle(policy, grant, object, *mode)).collect();
+            let all = obstacles.len() == objects.len();
             let Some(first) = obstacles.first().filter(|_| all) else {
                 continue;
             };
             if obstacles.contains(&Obstacle::StaticAbove) {
                 continue;
             }
-            let name = grant.objects.first().map_or("", |object| &object.name);
+            let name = &grant.object.name;
             let (why, help) = first.told(policy, grant, name);
             found.add(
                 *place,
@@ -57,7 +60,7 @@ enum Obstacle {
 
 fn obstacle(policy: &Policy, grant: &Grant, object: &Object, mode: Mode) -> Option<Obstacle> {
     let subject = &grant.subject;
-    let route = route_of(policy, object);
+    let route = policy.route_of(object);
     let appends = route.is_some_and(|route| route.append);
     if appends != (mode == Mode::Append) {
         return Some(Obstacle::WrongRoute);
@@ -71,15 +74,21 @@ fn obstacle(policy: &Policy, grant: &Grant, object: &Object, mode: Mode) -> Opti
     if mode.reads() && !subject.clearance.dominates(label) {
         return Some(Obstacle::ReadUp);
     }
-    if !label.dominates(&subject.floor) {
+    if !label.dominates(&subject.floor) && !liftable(policy, subject, object, mode) {
         return Some(if subject.floats() || !mode.reads() { Obstacle::WriteDown } else { Obstacle::StaticAbove });
     }
     None
 }
 
-fn route_of<'a>(policy: &'a Policy, object: &Object) -> Option<&'a Route> {
-    let upstream = policy.upstream(object.upstream.as_ref()?.as_str())?;
-    upstream.routes.iter().find(|route| route.object.index == object.index)
+/// Whether some rule could lift the star property, were it all that fails.
+fn liftable(policy: &Policy, subject: &Subject, object: &Object, mode: Mode) -> bool {
+    let by_rule = policy.matrix.cells(subject, object).any(|cell| {
+        let reads_down = mode == Mode::Observe && !cell.read_downs.is_empty();
+        let guarded = cell.guards.iter().any(|(_, guarded, _)| *guarded == mode);
+        reads_down || guarded || !cell.trusted.is_empty()
+    });
+    let mut orchestrators = policy.orchestrators_of(subject, Timestamp(0)).filter(|rule| rule.lifts);
+    by_rule || orchestrators.any(|rule| rule.scopes_of(object).any(|scope| scope.modes.contains(&mode)))
 }
 
 fn observes(methods: &Methods) -> bool {
@@ -116,19 +125,19 @@ impl Obstacle {
 /// observe only objects labelled exactly its clearance.
 pub(super) fn bound_to_one_label(policy: &Policy, found: &mut Found) {
     for subject in policy.subjects().filter(|subject| !subject.floats()) {
-        let out_of_reach: Vec<&Arc<Object>> = policy
-            .grants
-            .iter()
-            .filter(|grant| grant.subject.index == subject.index)
-            .filter(|grant| grant.modes.iter().any(|(mode, _)| mode.reads()))
-            .flat_map(|grant| &grant.objects)
-            .filter(|object| {
-                let appends = route_of(policy, object).is_some_and(|route| route.append);
-                let label = object.label.as_ref().filter(|_| !appends);
-                label.is_some_and(|label| subject.clearance.dominates(label) && !label.dominates(&subject.clearance))
-            })
-            .collect();
-        let Some(example) = out_of_reach.first() else {
+        let mut read: Vec<(&Grant, &Arc<Object>)> = Vec::new();
+        for grant in policy.grants.iter().filter(|grant| grant.subject.index == subject.index) {
+            read.extend(policy.objects_in(&grant.parts).iter().map(|object| (grant, object)));
+        }
+        let out_of_reach = read.into_iter().find(|(grant, object)| {
+            let appends = policy.route_of(object).is_some_and(|route| route.append);
+            let label = object.label.as_ref().filter(|_| !appends && !object.by_value);
+            let below =
+                |label: &SecurityLabel| subject.clearance.dominates(label) && !label.dominates(&subject.clearance);
+            let mut modes = grant.modes.iter().filter(|(mode, _)| mode.reads());
+            label.is_some_and(below) && modes.any(|(mode, _)| !liftable(policy, subject, object, *mode))
+        });
+        let Some((_, example)) = out_of_reach else {
             continue;
         };
         found.add(

@@ -80,7 +80,7 @@ d.yaml:5:4: expected `true` or `false`, found `yes`
 d.yaml:6:4: expected a duration such as `250ms` or `1s`, found `5`
   help: add a unit: `ms`, `s`, `m`, `h` or `d`
 d.yaml:7:4: `70000` is outside the limits: 1 to 65535 are allowed
-d.yaml:8:4: `2m` is outside the limits: 1ms to 60s are allowed
+d.yaml:8:4: `2m` is outside the limits: 1ms to 1m are allowed
 d.yaml:9:4: `2GiB` is outside the limits: 1B to 1GiB are allowed
 d.yaml:10:4: expected text that is not empty, found ``
 d.yaml:11:1: `k` has no value";

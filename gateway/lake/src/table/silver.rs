@@ -104,6 +104,11 @@ fn decisions(rows: &[Named<'_, DecisionEvent>], tenant: &Tenant) -> Result<Recor
         .optional_text("cause_request_id", |row| row.event.cause_request_id.as_deref())
         .optional_text("cause_object", |row| row.event.cause_object.as_deref())
         .optional_time("cause_at", |row| row.event.cause_at)
+        .optional_text("cause_label", |row| row.event.cause_label.as_deref())
+        .optional_text("downgrade", |row| row.event.downgrade.as_ref().map(|downgrade| downgrade.kind.as_str()))
+        .optional_text("downgrade_rule", |row| row.event.downgrade.as_ref().map(|downgrade| downgrade.rule.as_str()))
+        .optional_text("downgrade_label", |row| row.event.downgrade.as_ref().map(|downgrade| downgrade.label.as_str()))
+        .optional_text("handle", |row| row.event.handle.as_deref())
         .text("policy", |row| &row.event.policy)
         .batch()
 }

@@ -7,8 +7,8 @@ use bellgate_lake::read::preview;
 use bellgate_lake::{Lake, LakeConfig, LakeHandle, Table};
 use bellgate_policy::Timestamp;
 use bellgate_telemetry::{
-    CapabilityCallEvent, DecisionEvent, Event, EventSender, ExchangeEvent, Listener, Point, Ruling, StreamEvent,
-    Tenant, channel,
+    CapabilityCallEvent, DecisionEvent, DowngradeEvent, Event, EventSender, ExchangeEvent, Listener, Point, Ruling,
+    StreamEvent, Tenant, channel,
 };
 use serde_json::Value;
 
@@ -56,6 +56,9 @@ pub(crate) fn refused(request: u64) -> DecisionEvent {
         cause_request_id: Some("request-0".into()),
         cause_object: Some("records/patients".into()),
         cause_at: Some(Timestamp(NEW_YEAR)),
+        cause_label: Some("RESTRICTED:clinical".into()),
+        downgrade: Some(DowngradeEvent { kind: "guard".into(), rule: "grants[1]".into(), label: "PUBLIC".into() }),
+        handle: Some("3f9a1c02d4e5".into()),
         policy: "sha256:00".into(),
         label: "RESTRICTED:clinical".into(),
     }

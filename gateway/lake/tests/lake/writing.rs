@@ -36,6 +36,11 @@ fn a_row_of_each_table_comes_back_as_it_went_in() {
     let decision = &rows(root.path(), Table::Decisions)[1];
     assert_eq!(decision["reasons"], json!(["no-write-down", "not-granted"]));
     assert_eq!(decision["cause_at"], json!("2026-01-01T00:00:00.000Z"));
+    assert_eq!(decision["cause_label"], json!("RESTRICTED:clinical"));
+    assert_eq!(decision["downgrade"], json!("guard"));
+    assert_eq!(decision["downgrade_rule"], json!("grants[1]"));
+    assert_eq!(decision["downgrade_label"], json!("PUBLIC"));
+    assert_eq!(decision["handle"], json!("3f9a1c02d4e5"));
     assert_eq!(decision["rule"], json!(null));
     assert_eq!(decision["permit"], json!(false));
     assert_eq!(text(decision, "label"), "RESTRICTED:clinical");
@@ -252,7 +257,7 @@ fn a_label_too_long_for_a_folder_still_has_a_file_that_says_it() {
     let note = |key: &str| notes.iter().find(|note| note.key == key).and_then(|note| note.value.as_deref());
     assert_eq!(note("bellgate.label"), Some(label.as_str()));
     assert_eq!(note("bellgate.table"), Some("events"));
-    assert_eq!(note("bellgate.schema"), Some("1"));
+    assert_eq!(note("bellgate.schema"), Some("2"));
     assert!(text(&rows(root.path(), Table::Events)[0], "label").starts_with("long~"));
 }
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Reason, SecurityLabel};
+use bellgate_policy::Reason;
+use bellgate_watermark::{Missing, Watermark};
 
 use super::*;
 
@@ -46,21 +47,38 @@ fn facts(direction: Direction, host: &str, method: &str, path: &str) -> RequestF
         host: host.into(),
         method: method.into(),
         path: path.into(),
+        target: path.into(),
         has_body: method == "POST",
         upgrade: false,
         label: Stated::Absent,
+        rule: Ok(None),
+        content: Known::Nothing,
     }
 }
 
-fn reading(label: SecurityLabel) -> Reading {
-    Reading { label, cause: None, version: 0 }
+/// The workload `name`, which has seen `label`, and the folder of its state.
+fn seen(policy: &Policy, name: &str, label: &str) -> (Own, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let subject = policy.subject(&id(name)).unwrap();
+    let (watermark, _) =
+        Watermark::open(folder.path(), subject, policy.lattice(), Missing::Floor, Timestamp(0)).unwrap();
+    let parsed = policy.lattice().parse_label(label).unwrap();
+    let observation = || bellgate_policy::Observation {
+        request_id: "r".into(),
+        object: "records/patient".into(),
+        at: Timestamp(1),
+        label: label.into(),
+    };
+    assert!(watermark.raise(&parsed, observation).is_ok());
+    (Own { id: id(name), watermark: Arc::new(watermark) }, folder)
 }
 
 /// `permit`, or the first reason.
 fn verdict(policy: &Policy, caller: &Caller, own: &str, facts: &RequestFacts, watermark: &str) -> String {
     let matter = matter(policy, &id(own), facts);
-    let watermark = policy.lattice().parse_label(watermark).unwrap();
-    match ask(policy, caller, &matter, &facts.label, &reading(watermark), Timestamp(0)) {
+    let (own, _folder) = seen(policy, own, watermark);
+    let asking = Asking { caller, own: &own, handle: None, task: None };
+    match asking.decide(policy, &matter, facts, Timestamp(0)).verdict {
         Verdict::Permit(_) => "permit".into(),
         Verdict::Denial(denial) => denial.first().code().into(),
     }
@@ -105,7 +123,7 @@ fn a_declaration_raises_and_never_lowers() {
         ("PUBLIC", label("PUBLIC"), "permit"),
         ("PUBLIC", label("CONFIDENTIAL"), "no-write-down"),
         ("RESTRICTED:clinical", label("PUBLIC"), "no-write-down"),
-        ("PUBLIC", Stated::Unreadable, "label-out-of-range"),
+        ("PUBLIC", Stated::Unreadable(Unreadable::NotCanonical), "label-out-of-range"),
     ] {
         let facts = RequestFacts { label: declared, ..facts(Direction::Outbound, "search", "POST", "/x") };
         let got = verdict(&policy, &Caller::Own(id("planner")), "planner", &facts, watermark);
@@ -141,26 +159,22 @@ fn the_watermark_of_the_callee_does_not_decide_for_the_caller() {
 #[test]
 fn the_cause_is_known_to_the_own_gateway_alone() {
     let policy = policy();
-    let cause = Arc::new(bellgate_policy::Observation {
-        request_id: "r".into(),
-        object: "records/patient".into(),
-        at: Timestamp(1),
-        label: "RESTRICTED:clinical".into(),
-    });
-    let top = policy.lattice().parse_label("RESTRICTED:clinical").unwrap();
-    let reading = Reading { label: top, cause: Some(Arc::clone(&cause)), version: 1 };
     for (caller, direction, known) in [
         (Caller::Own(id("planner")), Direction::Outbound, true),
         (Caller::Forwarded(id("planner")), Direction::Inbound, false),
     ] {
         let facts = facts(direction, "search", "POST", "/x");
         let own = if known { "planner" } else { "search" };
-        let matter = matter(&policy, &id(own), &facts);
-        let Verdict::Denial(denial) = ask(&policy, &caller, &matter, &facts.label, &reading, Timestamp(2)) else {
-            panic!("a write down was permitted");
-        };
-        assert_eq!(denial.first(), Reason::NoWriteDown);
-        assert_eq!(denial.decision().cause.is_some(), known);
+        let (own, _folder) = seen(&policy, own, if known { "RESTRICTED:clinical" } else { "PUBLIC" });
+        let matter = matter(&policy, &own.id, &facts);
+        let asking = Asking { caller: &caller, own: &own, handle: None, task: None };
+        for denial in [
+            asking.decide(&policy, &matter, &facts, Timestamp(2)).verdict.denial().unwrap(),
+            asking.refuse(&policy, &matter, &facts, Timestamp(2), Reason::GuardFailed),
+        ] {
+            assert_eq!(denial.first(), Reason::NoWriteDown);
+            assert_eq!(denial.decision().cause.as_ref().map(|cause| cause.request_id.as_str()), known.then_some("r"));
+        }
     }
 }
 
@@ -174,10 +188,10 @@ fn a_permit_names_its_destination() {
     ] {
         let facts = facts(Direction::Outbound, host, method, path);
         let matter = matter(&policy, &id("planner"), &facts);
-        let floor = reading(policy.lattice().bottom());
-        let Verdict::Permit(permit) =
-            ask(&policy, &Caller::Own(id("planner")), &matter, &facts.label, &floor, Timestamp(0))
-        else {
+        let (own, _folder) = seen(&policy, "planner", "PUBLIC");
+        let caller = Caller::Own(id("planner"));
+        let asking = Asking { caller: &caller, own: &own, handle: None, task: None };
+        let Verdict::Permit(permit) = asking.decide(&policy, &matter, &facts, Timestamp(0)).verdict else {
             panic!("{host} was refused");
         };
         let got = match destination(&permit) {

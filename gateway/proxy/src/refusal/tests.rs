@@ -117,6 +117,9 @@ fn every_other_refusal_has_a_whole_problem() {
         (Refusal::UpstreamTimeout, 504, true),
         (Refusal::StateNotKept, 503, true),
         (Refusal::FlowEnded, 403, false),
+        (Refusal::Handle("no more sessions can be opened".into()), 403, false),
+        (Refusal::BadRequest("the body must be empty"), 400, false),
+        (Refusal::NotFound("there is GET /v1/label"), 404, false),
         (Refusal::Internal, 500, false),
     ];
     for (refusal, status, retry) in refusals {
@@ -126,6 +129,30 @@ fn every_other_refusal_has_a_whole_problem() {
             assert_eq!(body["retry"], retry, "{body}");
         }
     }
+}
+
+#[test]
+fn a_denial_with_a_sentence_is_the_same_denial() {
+    let policy = Policy::parse("policy.yaml", POLICY).unwrap();
+    let told = |why: Option<&'static str>| {
+        let denial = Box::new(denial(&policy, "search", Mode::Alter, "CONFIDENTIAL", "CONFIDENTIAL"));
+        let refusal =
+            why.map_or_else(|| Refusal::Denied(denial.clone()), |why| Refusal::Because(denial.clone(), why.into()));
+        assert!(refusal.is_denial());
+        problem(&policy, &refusal)
+    };
+    let (plain, mut because) = (told(None), told(Some("the lattices differ")));
+    assert_eq!(because["detail"], "the lattices differ");
+    because["detail"] = plain["detail"].clone();
+    assert_eq!(plain, because);
+    assert!(plain["remedies"].is_array());
+}
+
+#[test]
+fn without_a_grant_there_are_no_remedies() {
+    let policy = Policy::parse("policy.yaml", POLICY).unwrap();
+    let denial = denial(&policy, "vault", Mode::Alter, "PUBLIC", "PUBLIC");
+    assert_eq!(problem(&policy, &Refusal::Denied(Box::new(denial)))["remedies"], Value::Null);
 }
 
 #[test]

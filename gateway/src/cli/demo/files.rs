@@ -66,7 +66,7 @@ pub(super) fn write_config(folder: &Path, sidecar: &Sidecar<'_>) -> anyhow::Resu
         "# The gateway beside `{name}`.\n\
          version: 1\n\
          policy: policy.yaml\n\
-         identity: {{ workload_api: \"unix://{run}/spire/{name}.sock\" }}\n\
+         identity: {{ workload_api: \"unix://{run}/spire/{name}.sock\", id: spiffe://demo.bellgate.test/{name} }}\n\
          tenant: demo\n\
          # In the demo, state and workload begin and end together.\n\
          state: {{ directory: {run}/state-{name}, missing: floor }}\n\

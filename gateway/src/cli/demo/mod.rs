@@ -1,6 +1,7 @@
 //! `bellgate demo`: the whole path on one machine, over real sockets, in one command.
 
 mod client;
+mod drawing;
 mod files;
 mod processes;
 mod report;
@@ -8,6 +9,7 @@ mod story;
 mod tools;
 mod world;
 
+use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,6 +30,9 @@ pub(crate) struct Args {
     /// Print JSON lines
     #[arg(long)]
     json: bool,
+    /// Draw the story into this file, as SVG, from what the gateways recorded
+    #[arg(long, value_name = "FILE.svg", requires = "once")]
+    draw: Option<PathBuf>,
 }
 
 /// Starts everything, drives the story, and stays up until Ctrl-C.
@@ -88,7 +93,13 @@ async fn tour(args: &Args) -> anyhow::Result<bool> {
             () = rotations(&world, &report) => {}
         }
     }
-    world.stop().await;
+    let sidecars = world.sidecars();
+    // Only now is every record on disk.
+    let folder = world.stop().await;
     outcome?;
+    if let Some(file) = &args.draw {
+        drawing::draw(folder.path(), &sidecars, file)?;
+        report.drawn(file);
+    }
     Ok(report.all_as_declared())
 }

@@ -1,5 +1,6 @@
 //! What the demo prints: one line a step, for people or as JSON lines.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -143,6 +144,15 @@ impl Report {
         println!("  curl -s http://{}/v1/patients/4711 -H 'Host: records'", world.egress());
         println!("  curl -s {} | grep ^bellgate_decisions", world.metrics_url());
         println!("  policy, configs, logs and lake: {}", world.folder().display());
+    }
+
+    /// The story is in a file.
+    pub(super) fn drawn(&self, file: &Path) {
+        if self.json {
+            println!("{}", json!({"kind": "drawn", "file": file}));
+        } else {
+            println!("\nDrawn into {}.", file.display());
+        }
     }
 
     /// The planner's gateway has a new SVID.

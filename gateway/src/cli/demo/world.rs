@@ -37,6 +37,7 @@ pub(super) struct World {
     egress: SocketAddr,
     metrics: SocketAddr,
     records_ingress: SocketAddr,
+    sidecars: Vec<String>,
 }
 
 impl World {
@@ -100,7 +101,9 @@ impl World {
             "the agent `planner` and the tools `search`, `records`, `vault`, each behind a gateway of its own",
         );
         let records_ingress = upstreams.iter().find(|(name, _)| *name == "records").map(|(_, address)| *address);
+        let tools = upstreams.iter().map(|(name, _)| (*name).to_owned());
         let mut world = Self {
+            sidecars: std::iter::once("planner".to_owned()).chain(tools).collect(),
             authority,
             stop,
             gateways,
@@ -160,13 +163,19 @@ impl World {
         self.folder.path()
     }
 
-    /// Ends everything, the lake's last rows written, and removes the folder.
-    pub(super) async fn stop(self) {
+    /// The workloads with a gateway.
+    pub(super) fn sidecars(&self) -> Vec<String> {
+        self.sidecars.clone()
+    }
+
+    /// Ends everything, the last records written. The folder is removed with what is returned.
+    pub(super) async fn stop(self) -> TempDir {
         for gateway in self.gateways {
             gateway.stop().await;
         }
         self.enclave.stop().await;
         let _nobody_listens_any_more = self.stop.send(true);
+        self.folder
     }
 }
 

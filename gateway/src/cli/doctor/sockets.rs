@@ -12,9 +12,12 @@ use crate::config::{Config, EgressListen};
 pub(super) fn checks(config: &Config, gateway: &Gateway, people: &[Person]) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         places(config).iter().filter_map(|(name, socket)| folder(name, socket.parent()?)).collect();
+    // Of a workload that runs as the gateway itself, or as root, another check tells.
+    let others: Vec<Person> =
+        people.iter().filter(|person| person.uid != gateway.uid && person.uid != 0).cloned().collect();
     let envoy: &[u32] = config.envoy.as_ref().map(|envoy| envoy.listen.uids.as_slice()).unwrap_or_default();
     match &config.admin {
-        Some(admin) => findings.extend(operators(&admin.uids, envoy, people)),
+        Some(admin) => findings.extend(operators(&admin.uids, envoy, &others)),
         None => findings.push(Finding::warn(
             "admin-uids",
             "there is no `admin` section",
@@ -23,10 +26,10 @@ pub(super) fn checks(config: &Config, gateway: &Gateway, people: &[Person]) -> V
         )),
     }
     if !envoy.is_empty() {
-        findings.extend(envoys(envoy, people));
+        findings.extend(envoys(envoy, &others));
     }
     if let Some(enclave) = &config.enclave {
-        findings.push(enclave_host(enclave.uid, users::server_of(&enclave.socket), &enclave.socket, gateway, people));
+        findings.push(enclave_host(enclave.uid, users::server_of(&enclave.socket), &enclave.socket, gateway, &others));
     }
     findings
 }
@@ -129,7 +132,7 @@ fn enclave_host(wanted: u32, found: Option<u32>, socket: &Path, gateway: &Gatewa
         Some(uid) if uid == gateway.uid => Finding::warn(
             "enclave",
             format!("the enclave host runs as uid {uid}, the gateway's own"),
-            expected,
+            "a user of its own",
             "give it a user of its own: a hole in its engine would meet the gateway's files",
         ),
         Some(uid) => Finding::ok("enclave", format!("the enclave host listens on `{shown}`, as uid {uid}")),

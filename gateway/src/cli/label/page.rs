@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::seen::{Done, Handles, Seen};
+use super::seen::{Done, Handles, Rise, Seen};
 
 /// One page about a workload's label; `flags` name the same gateway again.
 pub(super) fn of(seen: &Seen, flags: &str) -> String {
@@ -22,7 +22,7 @@ pub(super) fn of(seen: &Seen, flags: &str) -> String {
     }
     budgets(&mut page, seen);
     handles(&mut page, &seen.handles);
-    if !seen.chain.is_empty() {
+    if seen.floats && seen.label != seen.floor {
         put(
             &mut page,
             format_args!(
@@ -35,30 +35,38 @@ pub(super) fn of(seen: &Seen, flags: &str) -> String {
 
 fn raised(page: &mut String, seen: &Seen) {
     put(page, format_args!("what raised it"));
-    if seen.chain.is_empty() {
-        let why = if !seen.floats {
-            "nothing can: its floor is its clearance, so it counts as having read all that it may"
-        } else if seen.label == seen.floor {
-            "nothing: it stands at its floor"
-        } else {
-            "no request: it started there, because what it had seen before was not known (see the gateway's log)"
-        };
-        put(page, format_args!("  {why}"));
-        return;
-    }
-    let wide = |texts: fn(&super::seen::Rise) -> &str| {
-        seen.chain.iter().map(|rise| texts(rise).chars().count()).max().unwrap_or_default()
-    };
-    let (at, object, label) = (wide(|rise| &rise.at), wide(|rise| &rise.object), wide(|rise| &rise.label));
+    let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| String::from("-"));
+    let wide = |of: fn(&Rise) -> usize| seen.chain.iter().map(of).max().unwrap_or_default();
+    let length = |text: &Option<String>| text.as_ref().map_or(1, |text| text.chars().count());
+    let at = seen.chain.iter().map(|rise| length(&rise.at)).max().unwrap_or_default();
+    let label = seen.chain.iter().map(|rise| length(&rise.label)).max().unwrap_or_default();
+    let what = wide(|rise| rise.what().chars().count());
     for rise in &seen.chain {
         put(
             page,
             format_args!(
-                "  {:at$}  {:object$}  {:label$}  -> {}\n  {:at$}  request {}",
-                rise.at, rise.object, rise.label, rise.after, "", rise.request_id
+                "  {:at$}  {:what$}  {:label$}  -> {}",
+                dash(&rise.at),
+                rise.what(),
+                dash(&rise.label),
+                rise.after
             ),
         );
+        if let Some(request) = &rise.request_id {
+            put(page, format_args!("  {:at$}  request {request}", ""));
+        }
     }
+    if seen.rose() {
+        return;
+    }
+    let why = if !seen.floats {
+        "nothing can: its floor is its clearance, so it counts as having read all that it may"
+    } else if seen.label == seen.floor {
+        "nothing: it stands at its floor"
+    } else {
+        "no request: it started there, because what it had seen before was not known (see the gateway's log)"
+    };
+    put(page, format_args!("  {why}"));
 }
 
 fn budgets(page: &mut String, seen: &Seen) {

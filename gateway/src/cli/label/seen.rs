@@ -18,14 +18,39 @@ pub(super) struct Seen {
     pub(super) policy: String,
 }
 
-/// One observation that raised the label.
+impl Seen {
+    /// Whether an observation raised it.
+    pub(super) fn rose(&self) -> bool {
+        self.chain.iter().any(|rise| rise.request_id.is_some())
+    }
+}
+
+/// One step of the label: an observation that raised it, or how it came to where it was.
 #[derive(Deserialize)]
 pub(super) struct Rise {
-    pub(super) request_id: String,
-    pub(super) object: String,
-    pub(super) at: String,
-    pub(super) label: String,
+    /// `observed`, or `start`, `reset`, `missing` and the like, which have no request.
+    pub(super) kind: String,
+    pub(super) request_id: Option<String>,
+    pub(super) object: Option<String>,
+    pub(super) at: Option<String>,
+    pub(super) label: Option<String>,
     pub(super) after: String,
+}
+
+impl Rise {
+    /// What it was.
+    pub(super) fn what(&self) -> &str {
+        match (&self.object, self.kind.as_str()) {
+            (Some(object), _) => object,
+            (None, "start") => "(new, at its floor)",
+            (None, "reset") => "(reset)",
+            (None, "missing") => "(its state was missing)",
+            (None, "damaged") => "(its state was damaged)",
+            (None, "taken-over") => "(from an older state file)",
+            (None, "policy") => "(a new policy)",
+            (None, other) => other,
+        }
+    }
 }
 
 /// The last reset.

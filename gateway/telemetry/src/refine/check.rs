@@ -2,7 +2,7 @@
 
 use bellgate_policy::{Name, Timestamp};
 
-use crate::event::{CapabilityCallEvent, DecisionEvent, Event, ExchangeEvent, StreamEvent};
+use crate::event::{CapabilityCallEvent, DecisionEvent, DowngradeEvent, Event, ExchangeEvent, StreamEvent};
 
 /// The most bytes of one text of an event: 8 KiB, what a label may have at most.
 pub const MAX_TEXT_BYTES: usize = 8 * 1024;
@@ -76,8 +76,13 @@ fn exchange(event: &ExchangeEvent) -> Result<(), Why> {
 fn decision(event: &DecisionEvent) -> Result<(), Why> {
     let DecisionEvent { request_id, subject, object, mode, policy, .. } = event;
     texts([request_id, subject, object, mode, policy])?;
-    let DecisionEvent { current, object_label, clearance, rule, cause_request_id, cause_object, .. } = event;
-    texts([current, object_label, clearance, rule, cause_request_id, cause_object].into_iter().flatten())?;
+    let DecisionEvent { current, object_label, clearance, rule, cause_request_id, .. } = event;
+    texts([current, object_label, clearance, rule, cause_request_id].into_iter().flatten())?;
+    let DecisionEvent { cause_object, cause_label, handle, .. } = event;
+    texts([cause_object, cause_label, handle].into_iter().flatten())?;
+    if let Some(DowngradeEvent { kind, rule, label }) = &event.downgrade {
+        texts([kind, rule, label])?;
+    }
     texts(&event.reasons)?;
     require(event.reasons.len() <= MAX_REASONS, Why::TextTooLong)?;
     require(event.cause_at.is_none_or(is_time), Why::TimeOutOfRange)?;

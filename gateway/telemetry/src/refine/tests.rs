@@ -4,7 +4,9 @@ use proptest::prelude::*;
 use super::check::{MAX_REASONS, MAX_TEXT_BYTES, is_label};
 use super::{BronzeRecord, Table, Why, refine};
 use crate::entity::{Tenant, entity_uuid};
-use crate::event::{CapabilityCallEvent, DecisionEvent, Event, ExchangeEvent, Listener, Point, Ruling, StreamEvent};
+use crate::event::{
+    CapabilityCallEvent, DecisionEvent, DowngradeEvent, Event, ExchangeEvent, Listener, Point, Ruling, StreamEvent,
+};
 
 const LAST_TIME: u64 = 253_402_300_799_999;
 
@@ -51,6 +53,9 @@ fn decision() -> DecisionEvent {
         cause_request_id: Some("r0".into()),
         cause_object: Some("records".into()),
         cause_at: Some(Timestamp(1_767_225_500_000)),
+        cause_label: Some("RESTRICTED:clinical".into()),
+        downgrade: None,
+        handle: None,
         policy: "sha256:00".into(),
         label: "RESTRICTED:clinical".into(),
     }
@@ -157,6 +162,11 @@ fn what_cannot_be_a_row_is_quarantined_with_the_reason() {
     assert_eq!(exchange_with(|e| e.object.clone_from(&over)).unwrap_err(), Why::TextTooLong);
     assert_eq!(exchange_with(|e| e.reason = Some(over.clone())).unwrap_err(), Why::TextTooLong);
     assert_eq!(decision_with(|e| e.rule = Some(over.clone())).unwrap_err(), Why::TextTooLong);
+    assert_eq!(decision_with(|e| e.handle = Some(over.clone())).unwrap_err(), Why::TextTooLong);
+    for (kind, rule, label) in [(&over, &most, &most), (&most, &over, &most), (&most, &most, &over)] {
+        let downgrade = DowngradeEvent { kind: kind.clone(), rule: rule.clone(), label: label.clone() };
+        assert_eq!(decision_with(|e| e.downgrade = Some(downgrade)).unwrap_err(), Why::TextTooLong);
+    }
     assert_eq!(decision_with(|e| e.reasons.push(over.clone())).unwrap_err(), Why::TextTooLong);
     assert!(decision_with(|e| e.reasons = vec!["x".into(); MAX_REASONS]).is_ok());
     assert_eq!(decision_with(|e| e.reasons = vec!["x".into(); MAX_REASONS + 1]).unwrap_err(), Why::TextTooLong);
