@@ -94,7 +94,7 @@ read down since the last reset
   grants[7]  12 bytes, by a rule that the policy no longer has
 
 handles: 3 open, 4 at most
-  3f9a1c02d4e5  PUBLIC    opened 2026-11-23T12:03:00Z, until 2026-11-23T13:03:00Z, for a task of desk
+  3f9a1c02d4e5  PUBLIC    opened 2026-11-23T12:03:00Z, until 2026-11-23T13:03:00Z, with grants of a task
   aa9a1c02d4e5  STANDARD  opened 2026-11-23T12:02:00Z, until 2026-11-23T13:02:00Z
   and 1 more
 
