@@ -66,7 +66,7 @@ pub struct Decision {
     /// For `no-write-down`: which observation raised the current label, where that is known.
     pub cause: Option<Arc<Observation>>,
     /// For a permit: the rule that lifted what would have refused it.
-    pub downgrade: Option<Downgrade>,
+    pub downgrade: Option<Box<Downgrade>>,
     /// Digest of the policy.
     pub policy: Arc<str>,
 }
@@ -134,7 +134,7 @@ impl Permit {
     /// The rule that lifted what would have refused it.
     #[must_use]
     pub fn downgrade(&self) -> Option<&Downgrade> {
-        self.decision.downgrade.as_ref()
+        self.decision.downgrade.as_deref()
     }
 
     /// The budget that the request must be debited to before it leaves, and the headers that it keeps.

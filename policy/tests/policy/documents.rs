@@ -191,7 +191,7 @@ fn exhaust(node: Node<'_>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(crate::plain::cases(600))]
 
     #[test]
     fn no_text_makes_the_reader_panic(text in "[a-c0-9:\\-\\[\\]{}\"'&*!|>%@~?,#\\t \\n\\r.]{0,80}") {

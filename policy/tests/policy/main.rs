@@ -3,16 +3,22 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod answers;
+mod bodies;
 mod decisions;
 mod documents;
 mod fixtures;
 mod labels;
 mod lattice_laws;
 mod lifting;
+mod lifting_laws;
 mod offline;
+mod oracle;
+mod plain;
 mod reloads;
+mod remedies;
 mod routes;
 mod safety_laws;
 mod spiffe_ids;
+mod tasks;
 mod visibility;
 mod world;
