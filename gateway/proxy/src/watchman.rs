@@ -5,8 +5,8 @@
 //! those that are not permitted any more. It also compares the versions itself a few times a second, and decides flows again
 //! whose permission can run out: rules with a date give no call.
 //!
-//! Bounded: after a pass it rests, at least [`REST`] and four times as long as the pass took, so that a workload which makes
-//! labels move all the time costs a fifth of one thread at most.
+//! Bounded: after a pass it rests, four times as long as the pass took within [`REST`] and [`LONGEST_REST`], so that a workload
+//! which makes labels move all the time costs a fifth of one thread.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +23,8 @@ use crate::vigil;
 const GLANCE: Duration = Duration::from_millis(250);
 /// At least this long between two passes.
 const REST: Duration = Duration::from_millis(10);
+/// At most this long: what is idle ends within a second.
+const LONGEST_REST: Duration = Duration::from_millis(400);
 
 /// The task that looks after open flows.
 pub(crate) struct Watchman(pub(crate) Arc<Core>);
@@ -45,7 +47,7 @@ impl BackgroundService for Watchman {
             let began = Instant::now();
             self.pass(called || now != seen);
             seen = now;
-            sleep(REST.max(began.elapsed() * 4)).await;
+            sleep((began.elapsed() * 4).clamp(REST, LONGEST_REST)).await;
         }
     }
 }
