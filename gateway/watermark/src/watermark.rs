@@ -94,6 +94,7 @@ impl Watermark {
             pending: Vec::new(),
             side: 0,
             last_raise: replayed.last_raise,
+            last_close: 0,
             next_number: replayed.next_number,
             lattice: lattice.clone(),
             floor: subject.floor.clone(),
@@ -284,7 +285,7 @@ impl Watermark {
         match rewrite(&self.files, journal, &published, &self.table, latest) {
             Ok(finished) => match finished.named {
                 Ok(()) => {
-                    self.publish(journal, usize::MAX);
+                    self.publish(journal, usize::MAX, journal.len);
                     Ok(())
                 }
                 Err(error) => {
@@ -318,7 +319,7 @@ impl Watermark {
         let mut journal = self.journal.lock();
         match synced {
             Ok(()) => {
-                self.publish(&mut journal, count);
+                self.publish(&mut journal, count, upto);
                 journal.settled = upto;
             }
             Err(error) => {
@@ -333,13 +334,15 @@ impl Watermark {
         slot.get().unwrap_or_else(|| Err(unsettled()))
     }
 
-    /// The first `count` pending lines take effect. The journal is locked.
-    fn publish(&self, journal: &mut Journal, count: usize) {
+    /// The first `count` pending lines, all those before `upto`, take effect. The journal is locked.
+    fn publish(&self, journal: &mut Journal, count: usize, upto: u64) {
         let count = count.min(journal.pending.len());
-        if count == 0 {
+        let seen = self.published.load_full();
+        let none_open = self.table.len() == 0 && journal.last_close < upto;
+        if count == 0 && !(none_open && seen.low.is_some()) {
             return;
         }
-        let mut published = Published::clone(&self.published.load());
+        let mut published = Published::clone(&seen);
         let settled: Vec<_> = journal.pending.drain(..count).collect();
         for pending in &settled {
             match &pending.effect {
@@ -356,6 +359,9 @@ impl Watermark {
                     *total = total.saturating_add(*bytes);
                 }
             }
+        }
+        if none_open {
+            published.low = None;
         }
         self.published.store(Arc::new(published));
         if settled.iter().any(|pending| pending.effect.label().is_some()) {
@@ -449,6 +455,7 @@ impl Watermark {
         journal.broken = finished.named.is_err();
         journal.failed.clear();
         journal.last_raise = last_raise;
+        journal.last_close = 0;
         journal.spent.clear();
         journal.spent_for_good.clear();
         journal.budgets_unknown = false;
@@ -538,6 +545,9 @@ impl Watermark {
         }
         if !same {
             self.translate(&mut published, &journal, lattice);
+            // The handles are still open there; the next line finds that out.
+            journal.broken = true;
+            journal.last_close = u64::MAX;
         }
         published.raise(LinkKind::Policy, &label, None);
         let reading = Arc::clone(&published.instance);
@@ -565,7 +575,6 @@ impl Watermark {
             version: published.instance.version.saturating_add(1),
         });
         self.table.clear();
-        published.low = None;
         published.steps.map(carried);
         published.steps.raise(journal.next_number, &lattice.top());
     }
@@ -579,7 +588,7 @@ impl Watermark {
             return Err(error);
         }
         journal.settled = journal.len;
-        self.publish(journal, usize::MAX);
+        self.publish(journal, usize::MAX, journal.len);
         Ok(())
     }
 }

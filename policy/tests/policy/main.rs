@@ -1,6 +1,6 @@
 //! What the policy package promises, as tables, laws and files.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod answers;
 mod bodies;
@@ -11,6 +11,7 @@ mod labels;
 mod lattice_laws;
 mod lifting;
 mod lifting_laws;
+mod limits;
 mod offline;
 mod oracle;
 mod plain;
