@@ -43,11 +43,14 @@ const IDLE_CONNECTIONS: usize = 128;
 /// Settings kept, one for each host and protocol. A policy has fewer hosts; what reloads leave behind is dropped at this.
 const SETTINGS: usize = 1024;
 
+/// By host and protocol.
+type Settings = HashMap<(String, Vec<u8>), Arc<ClientConfig>>;
+
 /// WebPKI settings by host: public roots, and those that the config adds.
 #[derive(Default)]
 pub struct WebRoots {
     roots: HashMap<String, Vec<u8>>,
-    settings: Mutex<HashMap<(String, Vec<u8>), Arc<ClientConfig>>>,
+    settings: Mutex<Settings>,
 }
 
 impl WebRoots {

@@ -111,7 +111,7 @@ impl Line {
     fn or_ended<T>(&self, cx: &Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match outcome {
             Poll::Pending if self.switch.write_waits(cx) => Poll::Ready(Err(ended())),
-            other => other,
+            Poll::Pending | Poll::Ready(_) => outcome,
         }
     }
 
@@ -203,7 +203,7 @@ impl AsyncWrite for Line {
         }
         let outcome = match line.poll_drain(cx) {
             Poll::Ready(Ok(())) => Pin::new(&mut line.transport).poll_flush(cx),
-            other => other,
+            waits_or_fails @ (Poll::Pending | Poll::Ready(Err(_))) => waits_or_fails,
         };
         line.or_ended(cx, outcome)
     }
