@@ -1,5 +1,5 @@
 //! A watermark on a real disk.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod handles;
 mod instance;

@@ -206,7 +206,7 @@ fn the_journal_stays_small_and_says_the_same() {
         let opened = watermark.open_handle(opening("PUBLIC"), Timestamp(1)).unwrap();
         watermark.close_handle(&opened.handle);
         watermark.spend("rule", 1, u64::MAX).unwrap();
-        let _ = watermark.clock(Timestamp(round * 1000));
+        let _ = watermark.clock(Timestamp(round * 500));
         largest = largest.max(world.read(&name(&world, JOURNAL)).unwrap().len());
     }
     assert!(largest < 600 * 1024, "{largest} bytes");

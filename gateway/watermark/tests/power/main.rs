@@ -9,6 +9,8 @@
 mod budget;
 #[path = "../../src/clearance.rs"]
 mod clearance;
+#[path = "../../src/commit.rs"]
+mod commit;
 #[path = "../../src/earlier.rs"]
 mod earlier;
 #[path = "../../src/handle.rs"]
@@ -23,10 +25,14 @@ mod passing;
 mod published;
 #[path = "../../src/reading.rs"]
 mod reading;
+#[path = "../../src/rebase.rs"]
+mod rebase;
 #[path = "../../src/record.rs"]
 mod record;
 #[path = "../../src/replay.rs"]
 mod replay;
+#[path = "../../src/reset.rs"]
+mod reset;
 #[path = "../../src/rewrite.rs"]
 mod rewrite;
 #[path = "../../src/startup.rs"]

@@ -322,7 +322,7 @@ impl Model {
             self.handles.iter().map(|handle| self.wm().handle(&handle.id, Timestamp(1)).is_some()).collect();
         for (handle, here) in self.handles.iter_mut().zip(&here) {
             // Closing is not synced, and a disk that fails keeps no note of it.
-            assert!(!(handle.closed && *here && !power && !self.faults), "a closed handle is back");
+            assert!(!handle.closed || !*here || power || self.faults, "a closed handle is back");
             if !handle.maybe_gone {
                 assert!(*here || (power && !handle.durable), "a handle was lost");
             }
