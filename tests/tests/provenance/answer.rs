@@ -119,7 +119,7 @@ impl Mesh {
     pub(crate) fn take(&mut self, mut flow: Flow) -> Result<(), Leak> {
         let mut carried = match std::mem::replace(&mut flow.down, Bytes::Nothing) {
             Bytes::Sent(carried) => carried,
-            other => {
+            other @ (Bytes::Nothing | Bytes::Passing(..) | Bytes::Owed(_)) => {
                 flow.down = other;
                 self.flows.push(flow);
                 return Ok(());
@@ -220,7 +220,7 @@ impl Mesh {
                 self.station(flow.from).raise(flow.under.as_ref(), &label, now);
                 Bytes::Nothing
             }
-            other => other,
+            other @ (Bytes::Nothing | Bytes::Sent(_)) => other,
         };
         self.flows.push(flow);
     }

@@ -250,7 +250,7 @@ impl Mesh {
     pub(crate) fn accept(&mut self, mut flow: Flow) -> Result<(), Leak> {
         let carried = match std::mem::replace(&mut flow.up, Bytes::Nothing) {
             Bytes::Sent(carried) => carried,
-            other => {
+            other @ (Bytes::Nothing | Bytes::Passing(..) | Bytes::Owed(_)) => {
                 flow.up = other;
                 self.flows.push(flow);
                 return Ok(());
@@ -366,7 +366,7 @@ impl Mesh {
                 self.station(flow.to).raise(under.as_ref(), &label, now);
                 Bytes::Nothing
             }
-            other => other,
+            other @ (Bytes::Nothing | Bytes::Sent(_)) => other,
         };
         self.flows.push(flow);
     }

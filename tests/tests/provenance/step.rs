@@ -61,7 +61,7 @@ impl Mesh {
                 Ok(())
             }
             25 => {
-                self.crash(seat, step[2] % 8 == 0);
+                self.crash(seat, step[2].is_multiple_of(8));
                 Ok(())
             }
             26 => {
@@ -79,7 +79,7 @@ impl Mesh {
             _ => {
                 // A step back, too: the clock that the code sees keeps the greatest.
                 let now = self.now.0;
-                self.now = Timestamp(if step[2] % 4 == 0 { now - 30_000 } else { now + 20_000 });
+                self.now = Timestamp(if step[2].is_multiple_of(4) { now - 30_000 } else { now + 20_000 });
                 Ok(())
             }
         }
@@ -89,7 +89,7 @@ impl Mesh {
         let [what, who, to, mode, session, streams, declared, bytes] = step.map(usize::from);
         let labels = self.plan().web.clone();
         let policy = self.policy();
-        let declared = (declared % 8 == 0).then(|| {
+        let declared = (declared.is_multiple_of(8)).then(|| {
             let label = labels[declared % labels.len()];
             policy.lattice().parse_label(&label.text()).unwrap()
         });
@@ -99,11 +99,11 @@ impl Mesh {
             to: to % self.plan().objects(),
             mode: [Mode::Alter, Mode::Alter, Mode::Observe, Mode::Append][mode % 4],
             recipients: [vec![0], vec![1], vec![2], vec![0, 1], vec![0, 2]][mode / 4 % 5].clone(),
-            session: (session % 2 == 0).then_some(session / 2),
-            streams: streams % 2 == 0,
+            session: (session.is_multiple_of(2)).then_some(session / 2),
+            streams: streams.is_multiple_of(2),
             declared,
             bytes: u64::try_from(bytes % 64).unwrap(),
-            task: streams / 2 % 2 == 0,
+            task: (streams / 2).is_multiple_of(2),
         };
         // Tasks would be rare by chance alone: a desk gives one, and a keeper does what it grants.
         match (what % 32, self.plan().orchestrator(), keepers.get(who % keepers.len().max(1))) {
@@ -111,7 +111,7 @@ impl Mesh {
                 Wish { from: desk, to: *keeper, mode: Mode::Alter, task: true, session: None, declared: None, ..wish }
             }
             (8, Some(_), Some(keeper)) => {
-                let to = if to % 2 == 0 { self.stations.len() } else { self.plan().mail() };
+                let to = if to.is_multiple_of(2) { self.stations.len() } else { self.plan().mail() };
                 Wish { from: *keeper, to, mode: Mode::Alter, recipients: vec![0], session: Some(session), ..wish }
             }
             _ => wish,
@@ -130,7 +130,7 @@ impl Mesh {
         // What is on its way mostly goes on.
         let (up, down) = (flow.up.stage(), flow.down.stage());
         match (up, down, how % 8) {
-            (_, _, 0) if how % 64 == 0 && !flow.cut => Ok(()),
+            (_, _, 0) if how.is_multiple_of(64) && !flow.cut => Ok(()),
             (1, _, 1..5) | (1, 0, _) => self.accept(flow),
             (2, _, 1..5) | (2, 0, _) => {
                 self.deliver(flow);
@@ -148,7 +148,7 @@ impl Mesh {
 
     /// An operator resets an instance: what its workload has is no more than its floor now.
     fn operator(&mut self, seat: usize, how: u8) {
-        if self.stations[seat].is_none() || how % 2 == 0 {
+        if self.stations[seat].is_none() || how.is_multiple_of(2) {
             return;
         }
         self.seen.resets += 1;
