@@ -6,6 +6,7 @@ mod answers;
 mod append;
 mod bodies;
 mod egress;
+mod guards;
 mod ingress;
 mod labels;
 mod operations;
