@@ -254,6 +254,33 @@ async fn limits_of_input_and_output_are_met_to_the_byte() {
     }
 }
 
+/// Objects are named by values, and a guard changes values: what counts is what leaves.
+#[tokio::test]
+async fn the_body_that_leaves_names_the_objects() {
+    let (mesh, enclave) = world().await;
+    let (mail, records) = (peer(&mesh, "mailer", HIGH).await, peer(&mesh, "records", HIGH).await);
+    let sidecar = mesh.sidecar("planner").policy("guards.yaml").extra(&enclave.config());
+    let sidecar = sidecar.calls("mail", mail.address).calls("records", records.address).start().await;
+    assert_eq!(sidecar.ask(get("records", "/patient")).await.status, 200);
+    let ok = (200, String::new());
+    for (to, expected, uses) in [
+        (json!("colleague"), ok.clone(), 0.0),
+        (json!("anybody"), ok.clone(), 1.0),
+        // What comes out is addressed to nobody that a rule knows.
+        (json!("erika@example.org"), (403, "not-granted".to_owned()), 2.0),
+    ] {
+        let letter = json!({"to": to, "text": "patient 4711"});
+        let before = mail.application_bytes();
+        assert_eq!(sidecar.ask(post_json("mail", "/mail", &letter)).await.verdict(), expected, "{to}");
+        assert_eq!(mail.application_bytes() > before, expected == ok, "{to}");
+        let counted = sidecar.metric("bellgate_guard_calls_total{outcome=\"ok\",point=\"egress\"}").await;
+        assert!((counted - uses).abs() < 0.5, "{to}: {counted}");
+    }
+    let text = mail.text().to_ascii_lowercase();
+    assert_eq!((text.matches("patient 4711").count(), text.matches("patient [removed]").count()), (1, 1), "{text}");
+    assert!(!text.contains("erika"), "{text}");
+}
+
 #[tokio::test]
 async fn a_blind_write_up_is_guarded_too() {
     let (mesh, enclave) = world().await;
@@ -350,7 +377,10 @@ async fn a_guarded_answer_raises_its_reader_to_the_guards_label_alone() {
         names.sort_unstable();
         let expected =
             ["bellgate-label", "bellgate-request-id", "cache-control", "content-length", "content-type", "x-kept"];
-        assert_eq!(names.into_iter().filter(|name| !["connection", "date"].contains(name)).collect::<Vec<_>>(), expected);
+        assert_eq!(
+            names.into_iter().filter(|name| !["connection", "date"].contains(name)).collect::<Vec<_>>(),
+            expected
+        );
         assert_eq!(sidecar.label().await, "STANDARD");
         let seen = workload.last();
         assert_eq!((seen.target.as_str(), seen.all("x-mine")), ("/summary?days=3", vec!["1"]));
