@@ -100,7 +100,7 @@ async fn a_session_is_believed_only_where_it_was_opened() {
         (
             "a peer's task",
             Ask::of("desk", "POST", "planner/x").body("text").header("bellgate-task", "{}"),
-            "no-read-up",
+            "unsupported-here",
         ),
     ] {
         assert_eq!(ask(&mut client, question).await.code(), expected, "{what}");
