@@ -99,7 +99,7 @@ impl Reason {
         match self {
             Self::UnknownSubject => "The policy names no subject with your SPIFFE ID; ask its author to add one.",
             Self::LabelOutOfRange => {
-                "The current label stated or declared for this request can't be read or lies outside your floor and clearance; send one between them, or none."
+                "The current label stated or declared for this request can't be read, lies outside your floor and clearance, or goes under a rule that the policy here does not have; send one between them, or none."
             }
             Self::HandleRefused => "The handle is not one that this gateway holds open for you; open a new one.",
             Self::NotGranted => {
@@ -115,7 +115,7 @@ impl Reason {
                 "Your clearance does not dominate the object's label; only a subject with a higher clearance can read it."
             }
             Self::NoWriteDown => {
-                "What you have read so far is labelled higher than, or apart from, this object; use a fresh instance for this task, or write to an object that dominates your current label."
+                "What you have read so far is labelled higher than, or apart from, this object; `remedies` names the ways on that the policy offers."
             }
             Self::ReadDownBudget => {
                 "The bytes that you may send while reading down are used up until an operator resets them."

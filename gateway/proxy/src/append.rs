@@ -26,7 +26,7 @@ use crate::context::{Admitted, Context};
 use crate::core::Core;
 use crate::fetch::{Connection, FetchError};
 use crate::guard;
-use crate::label_header::{HANDLE, LABEL, REQUEST_ID, RULE};
+use crate::label_header::{HANDLE, LABEL, REQUEST_ID, RULE, TASK};
 use crate::refusal::Refusal;
 use crate::reply;
 use crate::request::{self, Next};
@@ -174,6 +174,10 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
                     .header(REQUEST_ID, request_id)
                     .header(header::HOST, name.as_ref())
                     .header(LABEL, lattice.text(admitted.permit.states()));
+                // As with any request, the gateway that it is sent to believes it or refuses.
+                for task in head.headers.get_all(TASK) {
+                    request = request.header(TASK, task);
+                }
                 match admitted.permit.downgrade() {
                     Some(downgrade) => request.header(RULE, downgrade.kind.as_str()),
                     None => request,

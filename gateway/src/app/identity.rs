@@ -5,9 +5,13 @@ use std::sync::Arc;
 use bellgate_proxy::core::{Core, Own};
 use bellgate_spire::{SourceEvent, follow_workload_api};
 use bellgate_watermark::{Missing, Startup, Watermark};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::config::{Config, MissingState};
+
+/// The workload whose state this process has opened.
+static OPENED: Mutex<Option<Arc<Own>>> = Mutex::new(None);
 
 /// Runs until told to stop. Until the first SVID, and whenever there is none, everything is refused.
 pub(crate) async fn follow(core: Arc<Core>, config: Config, stopped: watch::Receiver<bool>) {
@@ -58,6 +62,16 @@ pub(crate) fn become_gateway(core: &Core, config: &Config) {
         log::error!("the policy names no subject with the id `{}`; add it under `subjects`", svid.id.as_str());
         return;
     };
+    // The state is this process's until it ends; where the identity went and came back, it is still open.
+    let mut opened = OPENED.lock();
+    if let Some(own) = opened.as_ref().filter(|own| own.id == svid.id) {
+        // The policy may have been replaced in between.
+        match own.watermark.rebase(subject, snapshot.policy.lattice()) {
+            Ok(_) => core.own.store(Some(Arc::clone(own))),
+            Err(error) => log::error!("{error}; everything is refused until this is mended"),
+        }
+        return;
+    }
     let missing = match config.state.missing {
         MissingState::Floor => Missing::Floor,
         MissingState::Clearance => Missing::Clearance,
@@ -80,7 +94,9 @@ pub(crate) fn become_gateway(core: &Core, config: &Config) {
                 }
                 Startup::DamagedAtTop(why) => log::error!("`{}` starts at the top, {label}: {why}", subject.name),
             }
-            core.own.store(Some(Arc::new(Own { id: svid.id.clone(), watermark: Arc::new(watermark) })));
+            let own = Arc::new(Own { id: svid.id.clone(), watermark: Arc::new(watermark) });
+            *opened = Some(Arc::clone(&own));
+            core.own.store(Some(own));
         }
         Err(error) => log::error!("{error}; everything is refused until this is mended and the gateway restarted"),
     }

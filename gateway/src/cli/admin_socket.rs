@@ -169,11 +169,15 @@ async fn exchange(socket: &Path, method: Method, path: &str, body: Option<&Value
 
 fn unreachable_because(socket: &Path, error: &io::Error) -> AdminError {
     let path = socket.to_owned();
-    match error.kind() {
-        io::ErrorKind::NotFound => AdminError::Absent(path),
-        io::ErrorKind::ConnectionRefused => AdminError::Left(path),
-        io::ErrorKind::PermissionDenied => AdminError::Closed { socket: path, uid: own_uid() },
-        _ => AdminError::Broken { socket: path, why: error.to_string() },
+    let is = |kind| error.kind() == kind;
+    if is(io::ErrorKind::NotFound) {
+        AdminError::Absent(path)
+    } else if is(io::ErrorKind::ConnectionRefused) {
+        AdminError::Left(path)
+    } else if is(io::ErrorKind::PermissionDenied) {
+        AdminError::Closed { socket: path, uid: own_uid() }
+    } else {
+        AdminError::Broken { socket: path, why: error.to_string() }
     }
 }
 

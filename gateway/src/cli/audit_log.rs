@@ -47,6 +47,8 @@ pub(crate) struct Decided {
     pub(crate) cause_request_id: Option<String>,
     pub(crate) cause_object: Option<String>,
     pub(crate) cause_at: Option<String>,
+    #[serde(default)]
+    pub(crate) cause_label: Option<String>,
     pub(crate) policy: String,
     /// The rule that let it go with another label than the current one.
     #[serde(default)]
@@ -83,7 +85,6 @@ pub(crate) struct Reset {
     pub(crate) at: String,
     pub(crate) uid: u32,
     pub(crate) reason: String,
-    pub(crate) before: String,
     pub(crate) label: String,
 }
 

@@ -1,22 +1,22 @@
-//! `bellgate policy decide`: what a policy answers, without a gateway. One question from flags, or JSON lines from standard input
-//! to one verdict a line.
+//! `bellgate policy`: what a policy answers, without a gateway. `decide` takes one question from flags, or JSON lines from standard
+//! input to one verdict a line; `explain` tells why, of a supposed question or of a request that an audit log has.
 //!
 //! Status 0 where every question was answered, whatever the verdicts; 2 where one could not be understood; 78 where the policy is
-//! wrong. Reads the policy and standard input, and nothing else.
+//! wrong. `decide` reads the policy and standard input, and nothing else.
+
+mod explain;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use bellgate_policy::Policy;
+use bellgate_policy::{Policy, Timestamp};
 use bellgate_policy::offline::{self, Inquiry, LineAnswer, MAX_LINE_BYTES};
 use clap::{Subcommand, ValueEnum};
 
 use super::exit;
 use crate::config;
-
-/// A question that can't be understood, as with any wrong use of a command.
-const NOT_UNDERSTOOD: u8 = 2;
 
 /// What can be asked of a policy.
 #[derive(clap::Args)]
@@ -30,9 +30,14 @@ enum Command {
     /// Decide one question from flags, or JSON lines from standard input
     ///
     /// Without --subject, each line of standard input is a question,
-    /// {"subject": "planner", "object": "search", "mode": "alter", "current": "PUBLIC"}, "current" optional, and is answered by
-    /// one line. Exit status: 0 if every question was answered, 2 if one could not be understood, 78 if the policy is wrong.
+    /// {"subject": "planner", "object": "search", "mode": "alter", "current": "PUBLIC"}, "current" optional; further members are
+    /// named like the flags. It is answered by one line. Exit status: 0 if every question was answered, 2 if one could not be understood, 78 if the policy is wrong.
     Decide(Decide),
+    /// Tell why: of a request in an audit log, or of a supposed one
+    ///
+    /// From an audit log: which labels were compared, what was read before and in which request, how the label came to where it
+    /// was, and what can be done. From flags: the same for a subject that has read what --after names, in that order.
+    Explain(explain::Args),
 }
 
 #[derive(clap::Args)]
@@ -52,6 +57,24 @@ struct Decide {
     /// The subject's current label; its floor, as of a fresh instance, where left out.
     #[arg(long, value_name = "LABEL", requires = "subject")]
     current: Option<String>,
+    /// The target, path with query: for rules with path templates.
+    #[arg(long, value_name = "TARGET", requires = "subject")]
+    target: Option<String>,
+    /// The body as JSON: for objects that it names, and values that a task pins.
+    #[arg(long, value_name = "JSON", requires = "subject", value_parser = json)]
+    body: Option<serde_json::Value>,
+    /// Ask as the other gateway would, told that the request goes under such a rule: read-down, trusted, guard or task.
+    #[arg(long, value_name = "KIND", requires = "subject")]
+    rule: Option<String>,
+    /// The task of the request, as Bellgate-Task has it.
+    #[arg(long, value_name = "JSON", requires = "orchestrator", value_parser = json)]
+    task: Option<serde_json::Value>,
+    /// Who gave the task: a subject's name in the policy, or a SPIFFE ID.
+    #[arg(long, value_name = "NAME|ID", requires = "task")]
+    orchestrator: Option<String>,
+    /// The time of the question, such as 2027-01-01T00:00:00Z, since rules expire; now where left out.
+    #[arg(long, value_name = "TIME", requires = "subject")]
+    at: Option<String>,
     /// How to tell the verdict; text for flags, json for lines where left out.
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -67,7 +90,10 @@ enum Format {
 
 /// Runs the command to its end.
 pub(crate) fn run(args: Args) -> ExitCode {
-    let Command::Decide(decide) = args.command;
+    let decide = match args.command {
+        Command::Decide(decide) => decide,
+        Command::Explain(args) => return explain::run(&args),
+    };
     let policy = match config::load_policy(&decide.policy) {
         Ok(policy) => policy,
         Err(mistakes) => {
@@ -85,7 +111,7 @@ pub(crate) fn run(args: Args) -> ExitCode {
     };
     match done {
         Ok(Understood::All) => ExitCode::SUCCESS,
-        Ok(Understood::NotAll) => ExitCode::from(NOT_UNDERSTOOD),
+        Ok(Understood::NotAll) => ExitCode::from(exit::USAGE),
         // Who read the verdicts has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
@@ -111,8 +137,24 @@ impl Decide {
             object: self.object.clone()?,
             mode: self.mode.clone()?,
             current: self.current.clone(),
+            target: self.target.clone(),
+            body: self.body.clone(),
+            rule: self.rule.clone(),
+            orchestrator: self.orchestrator.clone(),
+            task: self.task.clone(),
+            at: self.at.clone(),
         })
     }
+}
+
+fn json(text: &str) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::from_str(text)
+}
+
+/// The wall time: rules expire by it.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn one(
@@ -122,10 +164,11 @@ fn one(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<Understood> {
-    match offline::answer(policy, inquiry) {
+    let now = now();
+    match offline::answer(policy, inquiry, now) {
         Ok(record) => {
             match format {
-                Format::Text => out.write_all(offline::explain(policy, inquiry, &record).as_bytes())?,
+                Format::Text => out.write_all(offline::explain(policy, inquiry, &record, now).as_bytes())?,
                 Format::Json => write_json(out, &LineAnswer::Verdict(Box::new(record)))?,
             }
             out.flush()?;
@@ -150,7 +193,7 @@ fn all<R: Read>(
     let mut number = 0;
     while next_line(lines, &mut line)? {
         number += 1;
-        let answer = offline::answer_line(policy, number, &line);
+        let answer = offline::answer_line(policy, number, &line, now());
         if answer.is_error() {
             understood = Understood::NotAll;
         }

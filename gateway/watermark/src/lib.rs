@@ -13,15 +13,31 @@
 //! Absent on purpose: time, which only the caller knows; and anything about other subjects' labels.
 
 mod budget;
+mod clearance;
+mod disk;
+mod earlier;
 mod handle;
+mod handles;
+mod journal;
 mod passing;
+mod published;
 mod reading;
+mod record;
+mod replay;
+mod rewrite;
+mod startup;
 mod state;
+mod steps;
+mod sync;
+mod table;
 mod watermark;
 
 pub use budget::SpendError;
-pub use handle::{HandleError, HandleId, HandleListener, MAX_TASK_BYTES, MAX_TASK_BYTES_IN_ALL, Opening};
+pub use handle::{
+    Handle, HandleError, HandleId, HandleListener, MAX_TASK_BYTES, MAX_TASK_BYTES_IN_ALL, Opened, Opening,
+};
 pub use passing::Passing;
 pub use reading::{Link, LinkKind, Raised, Reading};
+pub use startup::{Missing, Startup};
 pub use state::StateError;
-pub use watermark::{Handle, Missing, Opened, Reset, Startup, Watermark};
+pub use watermark::{Reset, Watermark};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellgate_policy::{Observation, SecurityLabel};
+use serde::{Deserialize, Serialize};
 
 /// One consistent view of a watermark: of the instance, or of a handle.
 #[derive(Clone)]
@@ -36,7 +37,8 @@ pub struct Link {
 }
 
 /// Why a watermark came to stand where it does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LinkKind {
     /// A new instance at its floor.
     Start,

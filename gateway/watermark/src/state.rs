@@ -1,26 +1,25 @@
-//! The state file of one watermark.
+//! The files of one workload's state, and what can go wrong with them.
 //!
-//! ```json
-//! {"version":1,"subject":"spiffe://…","label":"RESTRICTED:clinical","cause":{…}}
-//! ```
+//! | file | what |
+//! | --- | --- |
+//! | `journal-<id>.log` | what raised the watermark, handles, budgets: `record.rs` |
+//! | `journal-<id>.new` | the journal that is being written to replace it; never read |
+//! | `journal-<id>.damaged` | the last one that could not be used, kept for people |
+//! | `clearance-<id>.json` | the highest clearance that this ID ever had here: `clearance.rs` |
+//! | `watermark-<id>.json` | the format before this one; taken over once, then removed: `earlier.rs` |
+//! | `lock` | held while a gateway runs |
 //!
-//! It is replaced whole: written to a sibling, synced, renamed, and the folder synced, so that a
-//! reader finds the old or the new one and never a part (POSIX rename(2)). Mode 0600.
+//! `<id>` is the first half of the SHA-256 of the SPIFFE ID, in hexadecimal digits: a subject's name in the policy can
+//! change, and its watermark must not get lost by that.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use bellgate_policy::{Observation, SpiffeId};
-use serde::{Deserialize, Serialize};
+use bellgate_policy::SpiffeId;
 use sha2::{Digest, Sha256};
 
-const FORMAT: u32 = 1;
-/// A label of 1,024 categories with names of 32 bytes is about 34 KiB; a state file larger than
-/// this was not written by us.
-const MAX_BYTES: u64 = 256 * 1024;
+use crate::disk::Folder;
 
 /// Why the state of a watermark could not be read or kept.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -35,12 +34,6 @@ pub enum StateError {
         /// What the operating system said.
         source: Arc<io::Error>,
     },
-    /// Another process keeps its state in this folder.
-    #[error("`{}` is in use by another gateway; give each one a folder of its own", path.display())]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
     /// The file is there but is not what this version writes.
     #[error("watermark state `{}` is damaged: {why}", path.display())]
     Damaged {
@@ -49,79 +42,66 @@ pub enum StateError {
         /// What was expected.
         why: String,
     },
+    /// Another process keeps its state in this folder.
+    #[error("`{}` is in use by another gateway; give each one a folder of its own", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A label of a policy that is not the one in force here.
+    #[error("the label to keep is of another policy's lattice; try again once the policy has been replaced")]
+    OtherLattice,
 }
 
-/// What is kept on disk.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct State {
-    version: u32,
-    subject: String,
-    /// The text form of the label; names, never indices.
-    pub(crate) label: String,
-    /// What raised it last.
-    pub(crate) cause: Option<Observation>,
+/// Names of the files in a folder.
+pub(crate) struct Files {
+    pub(crate) folder: Folder,
+    pub(crate) subject: String,
+    pub(crate) journal: String,
+    pub(crate) aside: String,
+    pub(crate) damaged: String,
+    pub(crate) clearance: String,
+    pub(crate) earlier: String,
 }
 
-/// Where the state of one subject lies.
-pub(crate) struct StateFile {
-    folder: PathBuf,
-    path: PathBuf,
-    subject: String,
-}
-
-impl StateFile {
-    /// Named after the SPIFFE ID: a subject's name in the policy can change, and its watermark must not get lost by that.
-    pub(crate) fn new(folder: &Path, subject: &SpiffeId) -> Self {
-        let digest = hex::encode(Sha256::digest(subject.as_str()));
+impl Files {
+    pub(crate) fn new(folder: Folder, subject: &SpiffeId) -> Self {
+        let mut id = hex::encode(Sha256::digest(subject.as_str()));
+        id.truncate(16);
         Self {
-            folder: folder.to_owned(),
-            path: folder.join(format!("watermark-{}.json", digest.get(..16).unwrap_or(&digest))),
+            folder,
             subject: subject.as_str().to_owned(),
+            journal: format!("journal-{id}.log"),
+            aside: format!("journal-{id}.new"),
+            damaged: format!("journal-{id}.damaged"),
+            clearance: format!("clearance-{id}.json"),
+            earlier: format!("watermark-{id}.json"),
         }
     }
 
-    /// `Ok(None)` where nothing was ever kept here.
-    pub(crate) fn read(&self) -> Result<Option<State>, StateError> {
-        let bytes = match fs::metadata(&self.path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(self.io("read", error)),
-            Ok(meta) if meta.len() > MAX_BYTES => {
-                return Err(self.damaged(format!("it has {} bytes, expected at most {MAX_BYTES}", meta.len())));
-            }
-            Ok(_) => fs::read(&self.path).map_err(|error| self.io("read", error))?,
-        };
-        let state: State = serde_json::from_slice(&bytes)
-            .map_err(|error| self.damaged(format!("expected one JSON object, {error}")))?;
-        if state.version != FORMAT {
-            return Err(self.damaged(format!("expected version {FORMAT}, found {}", state.version)));
-        }
-        if state.subject != self.subject {
-            return Err(self.damaged(format!("expected the state of `{}`, found another subject's", self.subject)));
-        }
-        Ok(Some(state))
+    pub(crate) fn reading(&self, name: &str) -> impl FnOnce(io::Error) -> StateError {
+        self.error("read", name)
     }
 
-    /// Returns once the new state would survive a power cut.
-    pub(crate) fn write(&self, label: String, cause: Option<&Observation>) -> Result<(), StateError> {
-        let state = State { version: FORMAT, subject: self.subject.clone(), label, cause: cause.cloned() };
-        self.replace(&state).map_err(|error| self.io("write", error))
+    pub(crate) fn writing(&self, name: &str) -> impl FnOnce(io::Error) -> StateError {
+        self.error("write", name)
     }
 
-    fn replace(&self, state: &State) -> io::Result<()> {
-        let aside = self.path.with_extension("json.new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        serde_json::to_writer(&mut file, state)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&aside, &self.path)?;
-        File::open(&self.folder)?.sync_all()
+    fn error(&self, doing: &'static str, name: &str) -> impl FnOnce(io::Error) -> StateError {
+        let path = self.folder.path().join(name);
+        move |source| StateError::Io { doing, path, source: Arc::new(source) }
     }
 
-    fn io(&self, doing: &'static str, source: io::Error) -> StateError {
-        StateError::Io { doing, path: self.path.clone(), source: Arc::new(source) }
+    pub(crate) fn damage(&self, name: &str, why: String) -> StateError {
+        StateError::Damaged { path: self.folder.path().join(name), why }
     }
 
-    pub(crate) fn damaged(&self, why: String) -> StateError {
-        StateError::Damaged { path: self.path.clone(), why }
+    /// Replaces a file whole, and returns once that would survive a power cut. `aside` must be a name that nobody reads.
+    pub(crate) fn replace(&self, aside: &str, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let log = self.folder.create(aside)?;
+        log.write_at(0, bytes)?;
+        log.sync()?;
+        self.folder.rename(aside, name)?;
+        self.folder.sync()
     }
 }

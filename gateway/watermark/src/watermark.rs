@@ -1,103 +1,49 @@
-//! Raise and read.
+//! Raise, read, spend, reset.
+//!
+//! Two locks, always taken in this order: `sync`, held by the one who syncs or writes the journal anew, and `journal`, held
+//! for as long as a line takes to append. Readers take neither.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
 use bellgate_policy::{Lattice, Observation, SecurityLabel, Subject, Timestamp};
-use parking_lot::Mutex;
 
 use crate::budget::SpendError;
-use crate::handle::{HandleError, HandleId, HandleKey, HandleListener, MAX_TASK_BYTES, MAX_TASK_BYTES_IN_ALL, Opening};
+use crate::clearance;
+use crate::disk::Lock;
+use crate::handle::Handle;
+use crate::journal::{Effect, Journal, Slot};
 use crate::passing::{Passing, Passings};
-use crate::reading::{Link, LinkKind, Raised, Reading};
-use crate::state::{StateError, StateFile};
+use crate::published::Published;
+use crate::reading::{LinkKind, Raised, Reading};
+use crate::record::Record;
+use crate::rewrite::{Writer, rewrite};
+use crate::startup::{self, Missing, Started, Startup};
+use crate::state::{Files, StateError};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, Swap};
+use crate::table::Table;
 
-/// Where a watermark starts when there is no state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    /// At the floor: state, workload and every storage that it can write end together (an
-    /// `emptyDir` in a pod without other volumes).
-    Floor,
-    /// At the clearance: the workload may remember what this gateway does not.
-    Clearance,
-}
+/// How often the clock is written down; what a crash may forget of it.
+const CLOCK_MS: u64 = 1000;
 
-/// How a watermark came to where it starts; worth a line in the log.
-#[derive(Debug)]
-pub enum Startup {
-    /// The label that was kept here.
-    Restored,
-    /// State of an earlier format was taken over.
-    TakenOver,
-    /// Nothing was kept, and the configuration says that the workload is as new as the state.
-    NewAtFloor,
-    /// Nothing was kept.
-    MissingAtClearance,
-    /// What was kept could not be used: the watermark starts at the highest clearance that was ever kept here.
-    DamagedAtClearance(StateError),
-    /// What was kept could not be used, and no clearance was kept either: the watermark starts at the top of the lattice.
-    DamagedAtTop(StateError),
-}
+type Listener = Arc<dyn Fn() + Send + Sync>;
 
-/// An open handle, or one that was open.
-pub struct Handle {
-    pub(crate) key: HandleKey,
-    listener: HandleListener,
-    task: Option<Arc<str>>,
-    opened_at: Timestamp,
-    expires: Timestamp,
-    open: AtomicBool,
-    mark: ArcSwap<Reading>,
-    chain: Mutex<Vec<Link>>,
-}
-
-impl Handle {
-    /// The listener that it is bound to.
-    #[must_use]
-    pub fn listener(&self) -> HandleListener {
-        self.listener
-    }
-
-    /// The text of the task that it was opened for.
-    #[must_use]
-    pub fn task(&self) -> Option<&Arc<str>> {
-        self.task.as_ref()
-    }
-
-    /// When it was opened.
-    #[must_use]
-    pub fn opened_at(&self) -> Timestamp {
-        self.opened_at
-    }
-
-    /// From when on it is refused.
-    #[must_use]
-    pub fn expires(&self) -> Timestamp {
-        self.expires
-    }
-
-    /// Whether it is neither closed nor found expired.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
-    }
-
-    /// Twelve hexadecimal digits that name it in records.
-    #[must_use]
-    pub fn short(&self) -> String {
-        self.key.short()
-    }
-}
-
-/// A handle that was just opened, with its ID, which is kept nowhere else.
-pub struct Opened {
-    /// What the workload is given.
-    pub id: HandleId,
-    /// The handle.
-    pub handle: Arc<Handle>,
+/// The high-water mark of one instance of one subject, and of its handles.
+pub struct Watermark {
+    pub(crate) files: Files,
+    pub(crate) published: Swap<Published>,
+    pub(crate) table: Table,
+    pub(crate) journal: Mutex<Journal>,
+    pub(crate) passing: Arc<Passings>,
+    sync: Mutex<()>,
+    version: AtomicU64,
+    /// The latest wall time that was seen, and the latest that is in the journal.
+    latest: AtomicU64,
+    kept_clock: AtomicU64,
+    listeners: Mutex<Vec<Listener>>,
+    _lock: Lock,
 }
 
 /// What a reset did.
@@ -108,27 +54,6 @@ pub struct Reset {
     pub after: SecurityLabel,
     /// How many handles were closed.
     pub handles_closed: usize,
-}
-
-struct Inner {
-    lattice: Lattice,
-    floor: SecurityLabel,
-    handles: HashMap<HandleKey, Arc<Handle>>,
-    chain: Vec<Link>,
-    spent: BTreeMap<String, u64>,
-}
-
-type Listener = Arc<dyn Fn() + Send + Sync>;
-
-/// The high-water mark of one instance of one subject, and of its handles.
-pub struct Watermark {
-    file: StateFile,
-    inner: Mutex<Inner>,
-    now: ArcSwap<Reading>,
-    version: AtomicU64,
-    latest: AtomicU64,
-    passing: Arc<Passings>,
-    listeners: Mutex<Vec<Listener>>,
 }
 
 impl Watermark {
@@ -145,48 +70,76 @@ impl Watermark {
         missing: Missing,
         now: Timestamp,
     ) -> Result<(Self, Startup), StateError> {
-        let file = StateFile::new(folder, &subject.id);
-        let (label, cause, startup) = match file.read() {
-            Ok(Some(state)) => match lattice.parse_label(&state.label) {
-                Ok(label) => (label.join(&subject.floor), state.cause.map(Arc::new), Startup::Restored),
-                Err(error) => {
-                    let why = file.damaged(format!("its label is not one of this policy, {error}"));
-                    (lattice.top(), None, Startup::DamagedAtTop(why))
-                }
-            },
-            Ok(None) => match missing {
-                Missing::Floor => (subject.floor.clone(), None, Startup::NewAtFloor),
-                Missing::Clearance => (subject.clearance.clone(), None, Startup::MissingAtClearance),
-            },
-            Err(error @ StateError::Damaged { .. }) => (lattice.top(), None, Startup::DamagedAtTop(error)),
-            Err(error) => return Err(error),
-        };
-        // Written at once: a folder that cannot be written is found out now, and a second start
-        // finds state.
-        file.write(lattice.text(&label), cause.as_deref())?;
-        let kind = match startup {
-            Startup::Restored => LinkKind::Observed,
-            Startup::TakenOver => LinkKind::TakenOver,
-            Startup::NewAtFloor => LinkKind::Start,
-            Startup::MissingAtClearance => LinkKind::Missing,
-            Startup::DamagedAtClearance(_) | Startup::DamagedAtTop(_) => LinkKind::Damaged,
-        };
-        let chain = vec![Link { kind, observation: cause.clone(), label_after: label.clone() }];
-        let inner = Inner {
+        let Started { files, lock, log, replayed, earlier, highest, startup, fresh } =
+            startup::start(folder, subject, lattice, missing, now)?;
+        let unknown = replayed.unknown_name.is_some();
+        let mut published = replayed.published;
+        // A label that can't be told any more: what was not recorded because that label dominated it would be lost if
+        // the name came back. So it is the top for good, or gone.
+        if unknown {
+            replayed.table.clear();
+            published.low = None;
+        }
+        for lost in replayed.lost {
+            replayed.table.remove(lost);
+        }
+        let clock = replayed.clock;
+        let mut journal = Journal {
+            log: Arc::new(log),
+            len: replayed.len,
+            settled: replayed.len,
+            dead: replayed.dead,
+            broken: false,
+            failed: Vec::new(),
+            pending: Vec::new(),
+            side: 0,
+            last_raise: replayed.last_raise,
+            next_number: replayed.next_number,
             lattice: lattice.clone(),
             floor: subject.floor.clone(),
-            handles: HashMap::new(),
-            chain,
-            spent: BTreeMap::new(),
+            spent_for_good: replayed.spent.clone(),
+            spent: replayed.spent,
+            budgets_unknown: replayed.budgets_unknown,
+            labels: replayed.labels,
+            tasks: replayed.tasks,
         };
+        // An earlier process may have failed to sync what we have just read, and a sync of ours would not tell.
+        if !fresh {
+            rewrite(&files, &mut journal, &published, &replayed.table, clock)?.named?;
+        }
+        let mut more = Vec::new();
+        if unknown {
+            more.push((LinkKind::Damaged, lattice.top(), None));
+        }
+        if let Some(earlier) = earlier {
+            more.push((LinkKind::TakenOver, earlier.label, earlier.cause));
+        }
+        more.push((LinkKind::Policy, subject.floor.clone(), None));
+        for (kind, label, because) in more {
+            if published.instance.label.dominates(&label) && kind != LinkKind::Damaged {
+                continue;
+            }
+            published.raise(kind, &label, because.clone().map(Arc::new).as_ref());
+            let record = Record::Instance { kind, label: lattice.text(&label), because, budgets_unknown: false };
+            journal.append(&record).map_err(files.writing(&files.journal))?;
+        }
+        journal.log.sync().map_err(files.writing(&files.journal))?;
+        journal.settled = journal.len;
+        files.folder.remove(&files.earlier).map_err(files.writing(&files.earlier))?;
+        files.folder.remove(&files.aside).map_err(files.writing(&files.aside))?;
+        startup::keep_clearance(&files, lattice, subject, &highest)?;
         let watermark = Self {
-            file,
-            inner: Mutex::new(inner),
-            now: ArcSwap::from_pointee(Reading { label, cause, version: 0 }),
+            files,
+            published: Swap::new(Arc::new(published)),
+            table: replayed.table,
+            journal: Mutex::new(journal),
+            passing: Arc::new(Passings::new()),
+            sync: Mutex::new(()),
             version: AtomicU64::new(0),
-            latest: AtomicU64::new(now.0),
-            passing: Arc::default(),
-            listeners: Mutex::default(),
+            latest: AtomicU64::new(clock.max(now.0)),
+            kept_clock: AtomicU64::new(clock),
+            listeners: Mutex::new(Vec::new()),
+            _lock: lock,
         };
         Ok((watermark, startup))
     }
@@ -194,14 +147,15 @@ impl Watermark {
     /// The label of the instance as it is now, without a lock.
     #[must_use]
     pub fn reading(&self) -> Arc<Reading> {
-        self.now.load_full()
+        Arc::clone(&self.published.load().instance)
     }
 
-    /// The label of `handle` as it is now, without a lock: what was observed under it, and what came without a handle
-    /// since it was opened. That of a closed handle still rises and never falls.
+    /// The label of `handle` as it is now, without a lock: what it started with, what was observed under it, and what came
+    /// without a handle since it was opened. That of a closed handle still rises and never falls.
     #[must_use]
     pub fn reading_of(&self, handle: &Handle) -> Reading {
-        Reading::clone(&handle.mark.load())
+        let (label, version) = self.published.load().of(handle);
+        Reading { label, cause: None, version }
     }
 
     /// Moves with every change that a decision or a release can depend on, of the instance and of all handles.
@@ -238,7 +192,7 @@ impl Watermark {
     /// As [`Watermark::raise`].
     pub fn raise_under(
         &self,
-        handle: &Handle,
+        handle: &Arc<Handle>,
         label: &SecurityLabel,
         because: impl FnOnce() -> Observation,
     ) -> Result<Raised, StateError> {
@@ -247,238 +201,385 @@ impl Watermark {
 
     fn raise_those(
         &self,
-        handle: Option<&Handle>,
+        handle: Option<&Arc<Handle>>,
         label: &SecurityLabel,
         because: impl FnOnce() -> Observation,
     ) -> Result<Raised, StateError> {
-        let mut inner = self.inner.lock();
-        let seen = self.now.load_full();
-        let rises = |handle: &Handle| !handle.mark.load().label.dominates(label);
-        let handle_rises = match handle {
-            Some(handle) => rises(handle),
-            None => inner.handles.values().any(|handle| rises(handle)),
-        };
-        let instance_rises = !seen.label.dominates(label);
-        if !instance_rises && !handle_rises {
-            return Ok(Raised { reading: seen, rose: false });
+        let seen = self.published.load();
+        if seen.covers(handle.map(AsRef::as_ref), label) {
+            return Ok(Raised { reading: Arc::clone(&seen.instance), rose: false });
         }
-        let observation = Arc::new(because());
-        let mut reading = seen;
-        if instance_rises {
-            let raised = reading.label.join(label);
-            self.file.write(inner.lattice.text(&raised), Some(&observation))?;
-            reading = Arc::new(Reading {
-                label: raised.clone(),
-                cause: Some(Arc::clone(&observation)),
-                version: reading.version.saturating_add(1),
-            });
-            self.now.store(Arc::clone(&reading));
-            inner.chain.push(Link {
-                kind: LinkKind::Observed,
-                observation: Some(Arc::clone(&observation)),
-                label_after: raised,
-            });
+        drop(seen);
+        let because = Arc::new(because());
+        let mut journal = self.ready()?;
+        let seen = self.published.load_full();
+        if seen.covers(handle.map(AsRef::as_ref), label) {
+            return Ok(Raised { reading: Arc::clone(&seen.instance), rose: false });
         }
-        let raise = |handle: &Handle| {
-            let mark = handle.mark.load_full();
-            if !mark.label.dominates(label) {
-                let label_after = mark.label.join(label);
-                let link = Link { kind: LinkKind::Observed, observation: Some(Arc::clone(&observation)), label_after };
-                let label = link.label_after.clone();
-                handle.chain.lock().push(link);
-                handle.mark.store(Arc::new(Reading { label, cause: None, version: mark.version.saturating_add(1) }));
-            }
-        };
-        match handle {
-            Some(handle) => raise(handle),
-            None => inner.handles.values().for_each(|handle| raise(handle)),
+        if let Some(slot) = journal.covering(handle.map(AsRef::as_ref), label) {
+            drop(journal);
+            self.settle(&slot)?;
+            self.changed();
+            return Ok(Raised { reading: self.reading(), rose: false });
         }
-        drop(inner);
+        if !journal.lattice.owns(label) {
+            return Err(StateError::OtherLattice);
+        }
+        let slot = self.append_raise(&mut journal, handle, label, because)?;
+        drop(journal);
+        self.settle(&slot)?;
         self.changed();
-        Ok(Raised { reading, rose: true })
+        Ok(Raised { reading: self.reading(), rose: true })
     }
 
-    fn changed(&self) {
-        self.version.fetch_add(1, Ordering::AcqRel);
+    fn append_raise(
+        &self,
+        journal: &mut Journal,
+        handle: Option<&Arc<Handle>>,
+        label: &SecurityLabel,
+        because: Arc<Observation>,
+    ) -> Result<Arc<Slot>, StateError> {
+        let text = journal.lattice.text(label);
+        let observation = Observation::clone(&because);
+        let writing = self.files.writing(&self.files.journal);
+        let (label, side) = (label.clone(), journal.side);
+        let Some(handle) = handle else {
+            let record = Record::Raise { label: text, because: observation, before: journal.last_raise };
+            let offset = journal.append(&record).map_err(writing)?;
+            journal.last_raise = offset;
+            journal.dead = journal.dead.saturating_add(journal.since(offset));
+            let upto = journal.next_number;
+            return Ok(journal.expect(offset, Effect::Raise { label, because, upto }));
+        };
+        let before = if handle.is_open() { handle.place(side) } else { 0 };
+        let record = Record::Under { handle: handle.key, label: text, because: Some(observation), before };
+        let offset = journal.append(&record).map_err(writing)?;
+        handle.put(side, offset);
+        crate::replay::add(&handle.bytes, journal.since(offset));
+        Ok(journal.expect(offset, Effect::Under { handle: Arc::clone(handle), label, because }))
+    }
+
+    /// The journal, ready to be appended to.
+    pub(crate) fn ready(&self) -> Result<MutexGuard<'_, Journal>, StateError> {
+        let journal = self.journal.lock();
+        if !journal.broken && !journal.is_mostly_dead() {
+            return Ok(journal);
+        }
+        drop(journal);
+        let turn = self.sync.lock();
+        let mut journal = self.journal.lock();
+        self.mend(&mut journal)?;
+        drop(turn);
+        Ok(journal)
+    }
+
+    /// Writes the journal anew where it needs that. Both locks are held.
+    fn mend(&self, journal: &mut Journal) -> Result<(), StateError> {
+        let broken = journal.broken;
+        if !broken && !journal.is_mostly_dead() {
+            return Ok(());
+        }
+        let published = self.published.load_full();
+        let latest = self.latest.load(Ordering::Acquire);
+        match rewrite(&self.files, journal, &published, &self.table, latest) {
+            Ok(finished) => match finished.named {
+                Ok(()) => {
+                    self.publish(journal, usize::MAX);
+                    Ok(())
+                }
+                Err(error) => {
+                    journal.broken = true;
+                    journal.fail_pending(&error);
+                    Err(error)
+                }
+            },
+            Err(error) if broken => Err(error),
+            Err(error) => {
+                log::warn!("the watermark's journal could not be made smaller: {error}");
+                // Not with every line: when as much again is dead.
+                journal.dead = 0;
+                Ok(())
+            }
+        }
+    }
+
+    /// Returns once the line of `slot` is durable, and published, or has failed. Whoever comes first syncs for all.
+    fn settle(&self, slot: &Slot) -> Result<(), StateError> {
+        let turn = self.sync.lock();
+        if let Some(result) = slot.get() {
+            return result;
+        }
+        // It was appended before this, so it is among the first `count`.
+        let (log, upto, count) = {
+            let journal = self.journal.lock();
+            (Arc::clone(&journal.log), journal.len, journal.pending.len())
+        };
+        let synced = self.files.folder.keep(&log, &self.files.journal);
+        let mut journal = self.journal.lock();
+        match synced {
+            Ok(()) => {
+                self.publish(&mut journal, count);
+                journal.settled = upto;
+            }
+            Err(error) => {
+                journal.broken = true;
+                let error = self.files.writing(&self.files.journal)(error);
+                journal.fail_pending(&error);
+            }
+        }
+        drop(journal);
+        drop(turn);
+        let unsettled = || self.files.writing(&self.files.journal)(io::Error::other("a line was never settled"));
+        slot.get().unwrap_or_else(|| Err(unsettled()))
+    }
+
+    /// The first `count` pending lines take effect. The journal is locked.
+    fn publish(&self, journal: &mut Journal, count: usize) {
+        let count = count.min(journal.pending.len());
+        if count == 0 {
+            return;
+        }
+        let mut published = Published::clone(&self.published.load());
+        let settled: Vec<_> = journal.pending.drain(..count).collect();
+        for pending in &settled {
+            match &pending.effect {
+                Effect::Raise { label, because, upto } => {
+                    published.raise(LinkKind::Observed, label, Some(because));
+                    published.raise_handles(*upto, label);
+                }
+                Effect::Under { handle, label, because } => {
+                    published.raise(LinkKind::Observed, label, Some(because));
+                    handle.raise(label, |label| journal.labels.shared(label));
+                }
+                Effect::Spend { rule, bytes } => {
+                    let total = journal.spent_for_good.entry(rule.clone()).or_default();
+                    *total = total.saturating_add(*bytes);
+                }
+            }
+        }
+        self.published.store(Arc::new(published));
+        if settled.iter().any(|pending| pending.effect.label().is_some()) {
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+        for pending in settled {
+            pending.slot.put(Ok(()));
+        }
+    }
+
+    /// Tells who asked to be told.
+    pub(crate) fn changed(&self) {
         let listeners = self.listeners.lock().clone();
         listeners.iter().for_each(|call| call());
     }
 
-    /// The earliest observation after which `object` no longer dominated the label: why a write to it is refused. `None`
-    /// where it dominates, or where no single observation is to blame (missing state, a floor, a declaration).
-    #[must_use]
-    pub fn cause(&self, handle: Option<&Handle>, object: &SecurityLabel) -> Option<Arc<Observation>> {
-        let chain = self.chain(handle);
-        chain.into_iter().find(|link| !object.dominates(&link.label_after)).and_then(|link| link.observation)
-    }
-
-    /// Everything that raised the instance, or this handle, oldest first, since the last reset.
-    #[must_use]
-    pub fn chain(&self, handle: Option<&Handle>) -> Vec<Link> {
-        match handle {
-            Some(handle) => handle.chain.lock().clone(),
-            None => self.inner.lock().chain.clone(),
-        }
-    }
-
-    /// Opens a handle. `now` is what [`Watermark::clock`] gave.
-    ///
-    /// # Errors
-    ///
-    /// When as many are open as may be, or it could not be written down.
-    pub fn open_handle(&self, opening: Opening, now: Timestamp) -> Result<Opened, HandleError> {
-        if let Some(long) = opening.task.as_ref().map(String::len).filter(|bytes| *bytes > MAX_TASK_BYTES) {
-            return Err(HandleError::TaskTooLong(long));
-        }
-        let id = HandleId::draw()?;
-        let mut inner = self.inner.lock();
-        inner.handles.retain(|_, handle| {
-            let lives = handle.expires > now;
-            handle.open.fetch_and(lives, Ordering::AcqRel);
-            lives
-        });
-        if inner.handles.len() >= opening.limit {
-            return Err(HandleError::LimitReached { limit: opening.limit });
-        }
-        let kept: usize = inner.handles.values().filter_map(|handle| handle.task.as_ref()).map(|task| task.len()).sum();
-        if kept.saturating_add(opening.task.as_ref().map_or(0, String::len)) > MAX_TASK_BYTES_IN_ALL {
-            return Err(HandleError::TasksFull);
-        }
-        let label = self.passing.joined(&opening.start.join(&inner.floor), true);
-        let life = u64::try_from(opening.life.as_millis()).unwrap_or(u64::MAX);
-        let observation = opening.because.map(Arc::new);
-        let chain = vec![Link { kind: LinkKind::Opened, observation, label_after: label.clone() }];
-        let handle = Arc::new(Handle {
-            key: id.key(),
-            listener: opening.listener,
-            task: opening.task.map(Arc::from),
-            opened_at: now,
-            expires: Timestamp(now.0.saturating_add(life)),
-            open: AtomicBool::new(true),
-            mark: ArcSwap::from_pointee(Reading { label, cause: None, version: 0 }),
-            chain: Mutex::new(chain),
-        });
-        inner.handles.insert(handle.key, Arc::clone(&handle));
-        drop(inner);
-        self.changed();
-        Ok(Opened { id, handle })
-    }
-
-    /// The open handle with this ID. `now` is what [`Watermark::clock`] gave; one that has expired is closed for good.
-    #[must_use]
-    pub fn handle(&self, id: &HandleId, now: Timestamp) -> Option<Arc<Handle>> {
-        let key = id.key();
-        let found = self.inner.lock().handles.get(&key).cloned()?;
-        if found.expires <= now {
-            self.close_handle(&found);
-            return None;
-        }
-        Some(found)
-    }
-
-    /// Closes a handle. Answers whether it was open.
-    pub fn close_handle(&self, handle: &Handle) -> bool {
-        let was = self.inner.lock().handles.remove(&handle.key).is_some();
-        handle.open.store(false, Ordering::Release);
-        was
-    }
-
-    /// How many handles are open.
-    #[must_use]
-    pub fn handles_open(&self) -> usize {
-        self.inner.lock().handles.len()
-    }
-
-    /// Open handles, at most so many, in no order.
-    #[must_use]
-    pub fn handles(&self, at_most: usize) -> Vec<Arc<Handle>> {
-        self.inner.lock().handles.values().take(at_most).cloned().collect()
+    /// Something that is published without a line of its own.
+    pub(crate) fn moved(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Debits `bytes` from the budget of `rule`, and answers what is left of it once that is durable. Check and debit are
-    /// one step.
+    /// one step. After damaged state, what was spent is not known, and nothing is left of any budget until a reset.
     ///
     /// # Errors
     ///
     /// When it would be more than `budget`, or could not be made durable; nothing may leave then.
     pub fn spend(&self, rule: &str, bytes: u64, budget: u64) -> Result<u64, SpendError> {
-        let mut inner = self.inner.lock();
-        let spent = inner.spent.entry(rule.to_owned()).or_default();
-        let left = budget.saturating_sub(*spent);
-        match left.checked_sub(bytes) {
-            Some(after) => {
-                *spent = spent.saturating_add(bytes);
-                Ok(after)
-            }
-            None => Err(SpendError::OverBudget { asked: bytes, left }),
+        let mut journal = self.ready()?;
+        let spent = journal.spent.get(rule).copied().unwrap_or(0);
+        let left = if journal.budgets_unknown { 0 } else { budget.saturating_sub(spent) };
+        let after = left.checked_sub(bytes).ok_or(SpendError::OverBudget { asked: bytes, left })?;
+        if bytes == 0 {
+            return Ok(after);
         }
+        let record = Record::Spend { rule: rule.to_owned(), bytes };
+        let offset = journal.append(&record).map_err(self.files.writing(&self.files.journal))?;
+        journal.dead = journal.dead.saturating_add(journal.since(offset));
+        journal.spent.insert(rule.to_owned(), spent.saturating_add(bytes));
+        let slot = journal.expect(offset, Effect::Spend { rule: rule.to_owned(), bytes });
+        drop(journal);
+        self.settle(&slot)?;
+        Ok(after)
     }
 
     /// What was spent since the last reset, by rule.
     #[must_use]
     pub fn spent(&self) -> BTreeMap<String, u64> {
-        self.inner.lock().spent.clone()
+        self.journal.lock().spent_for_good.clone()
     }
 
     /// An operator's act: the instance to its floor joined with what is on its way to the workload, budgets to nothing
-    /// spent, all handles closed.
+    /// spent, all handles closed. The journal begins anew with it, so that a crash finds the state before or after.
     ///
     /// # Errors
     ///
-    /// When it could not be made durable; nothing has changed then.
+    /// When it could not be made durable. Nothing has changed then; only where the file's name alone could not be made
+    /// durable has it happened, and may be undone by a power cut.
     pub fn reset(&self, reason: &str, uid: u32, at: Timestamp, subject: &Subject) -> Result<Reset, StateError> {
-        let _ = (reason, uid, at);
-        let mut inner = self.inner.lock();
-        let before = self.now.load_full();
-        let after = self.passing.joined(&subject.floor, false);
-        self.file.write(inner.lattice.text(&after), None)?;
-        let handles_closed = inner.handles.len();
-        for (_, handle) in inner.handles.drain() {
-            handle.open.store(false, Ordering::Release);
+        let turn = self.sync.lock();
+        let mut journal = self.journal.lock();
+        let before = self.published.load_full();
+        let passing = self.passing.freeze();
+        let after = passing.iter().fold(subject.floor.clone(), |sum, shard| shard.join(sum, false));
+        let writing = || self.files.writing(&self.files.journal);
+        let mut writer = Writer::new(&self.files, self.latest.load(Ordering::Acquire)).map_err(writing())?;
+        let mut last_raise = 0;
+        let lattice = journal.lattice.clone();
+        let record = Record::Reset {
+            label: lattice.text(&after),
+            before: lattice.text(&before.instance.label),
+            reason: reason.to_owned(),
+            uid,
+            at: at.0,
+        };
+        writer.put(&record).map_err(writing())?;
+        // What is about to be released was not released before the reset.
+        for pending in &journal.pending {
+            if let Effect::Raise { label, because, .. } | Effect::Under { label, because, .. } = &pending.effect {
+                let because = Observation::clone(because);
+                let record = Record::Raise { label: lattice.text(label), because, before: last_raise };
+                last_raise = writer.put(&record).map_err(writing())?;
+            }
         }
-        inner.spent.clear();
-        inner.chain = vec![Link { kind: LinkKind::Reset, observation: None, label_after: after.clone() }];
-        self.now.store(Arc::new(Reading {
-            label: after.clone(),
-            cause: None,
-            version: before.version.saturating_add(1),
-        }));
-        drop(inner);
+        let finished = writer.finish(&self.files)?;
+        let handles_closed = self.table.clear();
+        journal.log = finished.log;
+        journal.len = finished.len;
+        journal.settled = finished.len;
+        journal.dead = 0;
+        journal.broken = finished.named.is_err();
+        journal.failed.clear();
+        journal.last_raise = last_raise;
+        journal.spent.clear();
+        journal.spent_for_good.clear();
+        journal.budgets_unknown = false;
+        journal.floor = subject.floor.clone();
+        let published = self.published_after_reset(&before, &journal, after);
+        let after = published.instance.label.clone();
+        self.published.store(Arc::new(published));
+        self.version.fetch_add(1, Ordering::AcqRel);
+        for pending in journal.pending.drain(..) {
+            pending.slot.put(finished.named.clone());
+        }
+        drop(passing);
+        drop(journal);
+        drop(turn);
         self.changed();
-        Ok(Reset { before: before.label.clone(), after, handles_closed })
+        finished.named?;
+        Ok(Reset { before: before.instance.label.clone(), after, handles_closed })
+    }
+
+    fn published_after_reset(&self, before: &Published, journal: &Journal, after: SecurityLabel) -> Published {
+        let link = crate::reading::Link { kind: LinkKind::Reset, observation: None, label_after: after.clone() };
+        let mut published = Published::starting(link);
+        let version = before.instance.version.saturating_add(1);
+        published.instance = Arc::new(Reading { label: after, cause: None, version });
+        // Flows that are still open under a handle of before pass nothing more.
+        published.steps = before.steps.clone();
+        published.steps.raise(journal.next_number, &journal.lattice.top());
+        for pending in &journal.pending {
+            if let Effect::Raise { label, because, .. } | Effect::Under { label, because, .. } = &pending.effect {
+                published.raise(LinkKind::Observed, label, Some(because));
+            }
+        }
+        published
     }
 
     /// The latest wall time that was ever seen here, `wall` included: what has expired stays so when the clock steps back.
+    /// Where it has moved by a second, it is written down and what has expired is closed.
     #[must_use]
     pub fn clock(&self, wall: Timestamp) -> Timestamp {
-        Timestamp(self.latest.fetch_max(wall.0, Ordering::AcqRel).max(wall.0))
+        let latest = self.latest.fetch_max(wall.0, Ordering::AcqRel).max(wall.0);
+        let kept = self.kept_clock.load(Ordering::Acquire);
+        if latest.saturating_sub(kept) >= CLOCK_MS && self.kept_clock.fetch_max(latest, Ordering::AcqRel) == kept {
+            self.tick(Timestamp(latest));
+        }
+        Timestamp(latest)
+    }
+
+    /// Once a second, by whichever request comes first. What fails here fails again where it matters.
+    fn tick(&self, now: Timestamp) {
+        self.close_expired(now);
+        let Ok(mut journal) = self.ready() else { return };
+        if let Ok(offset) = journal.append(&Record::Clock { at: now.0 }) {
+            journal.dead = journal.dead.saturating_add(journal.since(offset));
+        }
     }
 
     /// Carries the watermark over to a new policy: raised by the outgoing floor, which is part of
     /// every reading, then told in the new policy's names. A name that the new policy does not
-    /// know puts it at the top of the lattice.
+    /// know puts it at the top of the lattice, and closes the handles.
     ///
     /// # Errors
     ///
     /// When the result could not be made durable; the old policy must then stay in force.
     pub fn rebase(&self, subject: &Subject, lattice: &Lattice) -> Result<Arc<Reading>, StateError> {
-        let mut inner = self.inner.lock();
-        let seen = self.now.load_full();
-        let carried = |label: &SecurityLabel| inner.lattice.translate(label, lattice).unwrap_or_else(|| lattice.top());
-        let label = carried(&seen.label).join(&subject.floor);
-        self.file.write(lattice.text(&label), seen.cause.as_deref())?;
-        for handle in inner.handles.values() {
-            let mark = handle.mark.load_full();
-            let label = carried(&mark.label).join(&subject.floor);
-            handle.mark.store(Arc::new(Reading { label, cause: None, version: mark.version.saturating_add(1) }));
+        let turn = self.sync.lock();
+        let mut journal = self.journal.lock();
+        self.mend(&mut journal)?;
+        self.flush(&mut journal)?;
+        let highest = clearance::read(&self.files, lattice)?;
+        startup::keep_clearance(&self.files, lattice, subject, &highest)?;
+        let mut published = Published::clone(&self.published.load());
+        let same = lattice.owns(&published.instance.label);
+        let carried =
+            |label: &SecurityLabel| journal.lattice.translate(label, lattice).unwrap_or_else(|| lattice.top());
+        let label = carried(&published.instance.label).join(&subject.floor);
+        if !same || !published.instance.label.dominates(&label) {
+            let text = lattice.text(&label);
+            let record =
+                Record::Instance { kind: LinkKind::Policy, label: text, because: None, budgets_unknown: false };
+            let appended =
+                journal.append(&record).and_then(|_| self.files.folder.keep(&journal.log, &self.files.journal));
+            if let Err(error) = appended {
+                journal.broken = true;
+                return Err(self.files.writing(&self.files.journal)(error));
+            }
+            journal.settled = journal.len;
         }
-        let reading = Arc::new(Reading { label, cause: seen.cause.clone(), version: seen.version.saturating_add(1) });
-        self.now.store(Arc::clone(&reading));
-        inner.chain.push(Link { kind: LinkKind::Policy, observation: None, label_after: reading.label.clone() });
-        inner.floor = subject.floor.clone();
-        inner.lattice = lattice.clone();
-        drop(inner);
+        if !same {
+            self.translate(&mut published, &journal, lattice);
+        }
+        published.raise(LinkKind::Policy, &label, None);
+        let reading = Arc::clone(&published.instance);
+        self.published.store(Arc::new(published));
+        self.version.fetch_add(1, Ordering::AcqRel);
+        journal.floor = subject.floor.clone();
+        journal.lattice = lattice.clone();
+        drop(journal);
+        drop(turn);
         self.changed();
         Ok(reading)
+    }
+
+    /// Everything in the names of another lattice. A handle whose label it can't tell is closed; so are all, since what was
+    /// observed without one is told of none.
+    fn translate(&self, published: &mut Published, journal: &Journal, lattice: &Lattice) {
+        let carried =
+            |label: &SecurityLabel| journal.lattice.translate(label, lattice).unwrap_or_else(|| lattice.top());
+        let mut chain = Vec::clone(&published.chain);
+        chain.iter_mut().for_each(|link| link.label_after = carried(&link.label_after));
+        published.chain = Arc::new(chain);
+        published.instance = Arc::new(Reading {
+            label: carried(&published.instance.label),
+            cause: published.instance.cause.clone(),
+            version: published.instance.version.saturating_add(1),
+        });
+        self.table.clear();
+        published.low = None;
+        published.steps.map(carried);
+        published.steps.raise(journal.next_number, &lattice.top());
+    }
+
+    /// Makes all pending lines durable. Both locks are held.
+    fn flush(&self, journal: &mut Journal) -> Result<(), StateError> {
+        if let Err(error) = self.files.folder.keep(&journal.log, &self.files.journal) {
+            journal.broken = true;
+            let error = self.files.writing(&self.files.journal)(error);
+            journal.fail_pending(&error);
+            return Err(error);
+        }
+        journal.settled = journal.len;
+        self.publish(journal, usize::MAX);
+        Ok(())
     }
 }

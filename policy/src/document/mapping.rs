@@ -52,7 +52,10 @@ impl<'d> Mapping<'d> {
     }
 
     fn field(&self, key: &'static str) -> Option<Node<'d>> {
-        self.known.borrow_mut().push(key);
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
         let (_, tree) = self.entries.iter().find(|(known, _)| known.text == key)?;
         Some(Node::new(self.document, tree))
     }

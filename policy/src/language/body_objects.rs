@@ -126,7 +126,7 @@ impl Reader<'_> {
 pub(super) fn pointers(node: Node<'_>) -> Option<Vec<Pointer>> {
     let nodes = if node.is_scalar() { vec![node] } else { node.sequence()? };
     if nodes.is_empty() {
-        node.report("an empty list of JSON Pointers finds nothing");
+        node.report_with_help("an empty list of JSON Pointers finds nothing", "name one, such as `/recipients`");
         return None;
     }
     if let Some(over) = nodes.get(MAX_PLACES) {
@@ -182,7 +182,7 @@ fn matcher(fields: &Mapping<'_>, before: &[Case]) -> Option<Matcher> {
 pub(super) fn texts(node: Node<'_>) -> Option<BTreeSet<String>> {
     let nodes = node.sequence()?;
     if nodes.is_empty() {
-        node.report("an empty list takes no value");
+        node.report_with_help("an empty list takes no value", "name one, or leave this out");
         return None;
     }
     if let Some(over) = nodes.get(MAX_VALUES) {

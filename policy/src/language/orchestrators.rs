@@ -155,17 +155,18 @@ fn categories(node: Node<'_>, draft: &Draft) -> Option<SecurityLabel> {
     let mut all = lattice.bottom();
     let mut clean = true;
     for node in node.sequence()? {
-        let one = node.parse_with(Name::new).and_then(|name| {
+        let name = node.parse_with(Name::new);
+        let one = name.as_ref().and_then(|name| {
             let text = format!("{}:{name}", lattice.levels().first()?);
             node.parse_with(|_| lattice.parse_label(&text))
         });
-        match one {
-            Some(one) if all.dominates(&one) => {
-                node.report("this category is listed twice");
+        match (one, name) {
+            (Some(one), Some(name)) if all.dominates(&one) => {
+                node.report(format_args!("`{name}` is listed twice"));
                 clean = false;
             }
-            Some(one) => all = all.join(&one),
-            None => clean = false,
+            (Some(one), _) => all = all.join(&one),
+            (None, _) => clean = false,
         }
     }
     clean.then_some(all)

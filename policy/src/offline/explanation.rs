@@ -2,17 +2,25 @@
 
 use std::fmt::Write as _;
 
-use super::Inquiry;
+use super::{Inquiry, verdict};
 use crate::label::SecurityLabel;
 use crate::lattice::Lattice;
 use crate::policy::Policy;
 use crate::reason::Reason;
 use crate::record::VerdictRecord;
+use crate::remedy::Remedy;
+use crate::timestamp::Timestamp;
+use crate::verdict::Verdict;
 
-/// The text of an answer to `inquiry`, several lines with a line feed at the end.
+/// The text of an answer to `inquiry`, several lines with a line feed at the end. `now` is the time that the answer was
+/// asked at.
 #[must_use]
-pub fn explain(policy: &Policy, inquiry: &Inquiry, record: &VerdictRecord) -> String {
-    let page = Page { policy, inquiry, record };
+pub fn explain(policy: &Policy, inquiry: &Inquiry, record: &VerdictRecord, now: Timestamp) -> String {
+    let remedies = match verdict(policy, inquiry, now) {
+        Ok(Verdict::Denial(denial)) => denial.remedies(policy),
+        Ok(Verdict::Permit(_)) | Err(_) => Vec::new(),
+    };
+    let page = Page { policy, inquiry, record, remedies };
     let mut text = String::new();
     page.headline(&mut text);
     page.table(&mut text);
@@ -25,6 +33,7 @@ struct Page<'a> {
     policy: &'a Policy,
     inquiry: &'a Inquiry,
     record: &'a VerdictRecord,
+    remedies: Vec<Remedy>,
 }
 
 impl Page<'_> {
@@ -78,7 +87,19 @@ impl Page<'_> {
                 line(text, format_args!("  {:<16}no read up: {};", "", shown(above, below)));
             }
             let (above, below) = (&self.record.object_label, &self.record.current);
-            line(text, format_args!("  {:<16}no write down: {}.", "", shown(above, below)));
+            match &self.record.downgrade {
+                Some(lift) if self.lifted() => line(
+                    text,
+                    format_args!(
+                        "  {:<16}no write down: lifted by {} ({}), and so it goes as {}.",
+                        "", lift.rule, lift.kind, lift.label
+                    ),
+                ),
+                Some(_) | None => line(text, format_args!("  {:<16}no write down: {}.", "", shown(above, below))),
+            }
+            if self.inquiry.body.is_none() && self.depends_on_body() {
+                line(text, format_args!("  {:<16}(as far as can be said without a body)", ""));
+            }
             return;
         }
         for (index, reason) in self.record.reasons.iter().enumerate() {
@@ -92,10 +113,11 @@ impl Page<'_> {
         match reason {
             Reason::UnknownSubject => String::from("the policy names no subject with this SPIFFE ID."),
             Reason::LabelOutOfRange => format!(
-                "{} does not lie between the floor, {}, and the clearance, {}.",
+                "{} does not lie between the floor, {}, and the clearance, {}{}.",
                 record.current.as_deref().unwrap_or("the current label"),
                 self.floor().unwrap_or_default(),
-                record.clearance.as_deref().unwrap_or("")
+                record.clearance.as_deref().unwrap_or(""),
+                if self.inquiry.rule.is_some() { ", or no rule of that kind gives just this label here" } else { "" }
             ),
             Reason::NotGranted => String::from("no grant covers this subject, object and mode."),
             Reason::Unlabelled => String::from("the policy gives the object no label."),
@@ -114,6 +136,13 @@ impl Page<'_> {
             return;
         };
         text.push('\n');
+        if *first == Reason::NoWriteDown && !self.remedies.is_empty() {
+            for (index, remedy) in self.remedies.iter().enumerate() {
+                let lead = if index == 0 { "next" } else { "or" };
+                line(text, format_args!("  {lead:<16}{}: {}.", remedy.action, remedy.text));
+            }
+            return;
+        }
         line(text, format_args!("  {:<16}{}", "next", self.advice(*first)));
     }
 
@@ -140,15 +169,27 @@ impl Page<'_> {
             Reason::NoWriteDown if self.static_subject() => format!(
                 "`{subject}` is static: give it a `floor` below its clearance, so that its current label follows what it reads."
             ),
-            Reason::NoWriteDown => String::from(
-                "use a fresh instance for this task: its current label starts at the floor again; or write to an object that dominates the current label.",
-            ),
+            Reason::NoWriteDown => String::from("write to an object that dominates the current label."),
             Reason::HandleRefused
             | Reason::UnsupportedHere
             | Reason::ReadDownBudget
             | Reason::GuardFailed
             | Reason::Withheld => reason.explanation().to_owned(),
         }
+    }
+
+    /// Whether the star property failed and a rule lifted it.
+    fn lifted(&self) -> bool {
+        let lattice = self.policy.lattice();
+        let read = |text: &Option<String>| lattice.parse_label(text.as_deref()?).ok();
+        let (above, below) = (read(&self.record.object_label), read(&self.record.current));
+        above.is_none_or(|above| below.is_none_or(|below| !above.dominates(&below)))
+    }
+
+    /// Whether a body could change the answer.
+    fn depends_on_body(&self) -> bool {
+        let route = self.policy.object(&self.inquiry.object).and_then(|object| self.policy.route_of(object));
+        self.inquiry.task.is_some() || route.is_some_and(|route| route.naming.is_some())
     }
 
     fn has_object(&self) -> bool {

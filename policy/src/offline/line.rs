@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Inquiry, InquiryError, answer};
 use crate::policy::Policy;
 use crate::record::VerdictRecord;
+use crate::timestamp::Timestamp;
 
 /// The longest line, in bytes: a question with a label of the greatest length fits many times.
 pub const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -32,7 +33,7 @@ pub enum LineError {
     TooLong,
     /// No JSON, or not the members that a question has.
     #[error(
-        "the line is no question: {0}; expected {{\"subject\", \"object\", \"mode\", \"current\"?}}, each a string"
+        "the line is no question: {0}; expected {{\"subject\", \"object\", \"mode\", \"current\"?, \"target\"?, \"body\"?, \"rule\"?, \"orchestrator\"?, \"task\"?, \"at\"?}}"
     )]
     Json(#[from] serde_json::Error),
     /// A member can't be understood.
@@ -51,22 +52,22 @@ impl LineAnswer {
     }
 }
 
-/// Answers one line: `{"subject": .., "object": .., "mode": .., "current": ..}`, the last optional. `number` counts from 1
-/// and stands in the answer where the line is no question.
+/// Answers one line, an [`Inquiry`] as JSON: `{"subject": .., "object": .., "mode": .., "current": ..}` and more. `number`
+/// counts from 1 and stands in the answer where the line is no question; `now` is the time of questions that name none.
 #[must_use]
-pub fn answer_line(policy: &Policy, number: u64, line: &[u8]) -> LineAnswer {
-    match read_and_answer(policy, line) {
+pub fn answer_line(policy: &Policy, number: u64, line: &[u8], now: Timestamp) -> LineAnswer {
+    match read_and_answer(policy, line, now) {
         Ok(record) => LineAnswer::Verdict(Box::new(record)),
         Err(error) => LineAnswer::Error { line: number, error: error.to_string() },
     }
 }
 
-fn read_and_answer(policy: &Policy, line: &[u8]) -> Result<VerdictRecord, LineError> {
+fn read_and_answer(policy: &Policy, line: &[u8], now: Timestamp) -> Result<VerdictRecord, LineError> {
     if line.len() > MAX_LINE_BYTES {
         return Err(LineError::TooLong);
     }
     let inquiry: Inquiry = serde_json::from_slice(line)?;
-    Ok(answer(policy, &inquiry)?)
+    Ok(answer(policy, &inquiry, now)?)
 }
 
 /// An answer in one line for a person.
@@ -77,9 +78,12 @@ pub fn summary(answer: &LineAnswer) -> String {
         LineAnswer::Verdict(record) => {
             let asked = format!("{} {} {}", record.subject, record.mode, record.object);
             let reasons: Vec<&str> = record.reasons.iter().map(|reason| reason.code()).collect();
-            match &record.rule {
-                Some(rule) if record.permit => format!("permit {asked}: {rule}"),
-                Some(_) | None => format!("refuse {asked}: {}", reasons.join(", ")),
+            match (&record.rule, &record.downgrade) {
+                (Some(rule), Some(lift)) if record.permit => {
+                    format!("permit {asked}: {rule}, as {} under {} {}", lift.label, lift.kind, lift.rule)
+                }
+                (Some(rule), None) if record.permit => format!("permit {asked}: {rule}"),
+                (Some(_) | None, _) => format!("refuse {asked}: {}", reasons.join(", ")),
             }
         }
     }

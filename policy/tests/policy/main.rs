@@ -8,6 +8,7 @@ mod documents;
 mod fixtures;
 mod labels;
 mod lattice_laws;
+mod lifting;
 mod offline;
 mod reloads;
 mod routes;

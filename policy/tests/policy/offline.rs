@@ -2,6 +2,8 @@
 
 use bellgate_policy::offline::{Inquiry, MAX_LINE_BYTES, answer, answer_line, explain};
 
+use bellgate_policy::Timestamp;
+
 use crate::world::{rows, world};
 
 const TABLE: &str = "
@@ -21,6 +23,13 @@ spiffe://demo.bellgate.test/stranger       search         observe  -            
 spiffe://demo.bellgate.test/stranger       search         observe  PUBLIC                    unknown-subject
 ";
 
+const NOW: Timestamp = Timestamp(1_793_491_200_000);
+
+/// A question of which only the least is asked.
+fn nothing_more() -> Inquiry {
+    serde_json::from_str(r#"{"subject":"","object":"","mode":""}"#).unwrap()
+}
+
 #[test]
 fn the_table_holds_from_words_and_from_lines() {
     let policy = world();
@@ -30,8 +39,9 @@ fn the_table_holds_from_words_and_from_lines() {
             object: object.to_owned(),
             mode: mode.to_owned(),
             current: (current != "-").then(|| current.to_owned()),
+            ..nothing_more()
         };
-        let record = answer(&policy, &inquiry).unwrap();
+        let record = answer(&policy, &inquiry, NOW).unwrap();
         let codes: Vec<&str> = record.reasons.iter().map(|reason| reason.code()).collect();
         let found = if record.permit { String::from("permit") } else { codes.join(",") };
         assert_eq!(found, expected, "{subject} {object} {mode} {current}");
@@ -40,7 +50,7 @@ fn the_table_holds_from_words_and_from_lines() {
         if let Some(current) = &inquiry.current {
             line["current"] = serde_json::json!(current);
         }
-        let answered = serde_json::to_value(answer_line(&policy, 1, line.to_string().as_bytes())).unwrap();
+        let answered = serde_json::to_value(answer_line(&policy, 1, line.to_string().as_bytes(), NOW)).unwrap();
         assert_eq!(answered, serde_json::to_value(&record).unwrap());
     }
 }
@@ -54,7 +64,7 @@ fn a_bad_line_is_told_what_was_wrong() {
     for (line, part) in [
         (String::new(), "EOF while parsing"),
         (String::from("{"), "EOF while parsing"),
-        (String::from("[]"), "expected {\"subject\", \"object\", \"mode\", \"current\"?}, each a string"),
+        (String::from("[]"), "expected {\"subject\", \"object\", \"mode\", \"current\"?,"),
         (String::from(r#"{"subject":"planner","object":"search"}"#), "missing field `mode`"),
         (String::from(r#"{"subject":"planner","object":"search","mode":7}"#), "invalid type: integer `7`"),
         (
@@ -73,7 +83,7 @@ fn a_bad_line_is_told_what_was_wrong() {
         ),
         (question("planner", "alter", "SECRET"), "current label: `SECRET` is not a level"),
     ] {
-        let answered = answer_line(&policy, 7, line.as_bytes());
+        let answered = answer_line(&policy, 7, line.as_bytes(), NOW);
         assert!(answered.is_error());
         let json = serde_json::to_value(&answered).unwrap();
         assert_eq!(json["line"], 7);
@@ -88,7 +98,7 @@ fn a_line_is_held_at_its_limit() {
     let question = r#"{"subject":"planner","object":"search","mode":"alter"}"#;
     for (length, ok) in [(MAX_LINE_BYTES - 1, true), (MAX_LINE_BYTES, true), (MAX_LINE_BYTES + 1, false)] {
         let line = format!("{question}{}", " ".repeat(length - question.len()));
-        assert_eq!(answer_line(&policy, 7, line.as_bytes()).is_error(), !ok, "{length}");
+        assert_eq!(answer_line(&policy, 7, line.as_bytes(), NOW).is_error(), !ok, "{length}");
     }
 }
 
@@ -101,8 +111,9 @@ fn a_person_reads_the_verdict_the_labels_why_and_what_next() {
             object: object.to_owned(),
             mode: mode.to_owned(),
             current: current.map(str::to_owned),
+            ..nothing_more()
         };
-        explain(&policy, &inquiry, &answer(&policy, &inquiry).unwrap())
+        explain(&policy, &inquiry, &answer(&policy, &inquiry, NOW).unwrap(), NOW)
     };
     assert_eq!(
         text(Some("RESTRICTED:clinical"), "search/ask", "alter"),
@@ -118,7 +129,8 @@ refused: no-write-down
 
   why             no-write-down: PUBLIC does not dominate RESTRICTED:clinical: PUBLIC is below RESTRICTED, and it lacks clinical.
 
-  next            use a fresh instance for this task: its current label starts at the floor again; or write to an object that dominates the current label.
+  next            fresh-instance: do this in a fresh instance, before it reads anything: its label starts at PUBLIC.
+  or              reset: ask an operator for a reset, once nothing of what was read is left: `bellgate label reset --reason ..`.
 "
     );
     assert_eq!(

@@ -10,9 +10,16 @@ use crate::{peer, planner};
 fn state_file(sidecar: &Running) -> std::path::PathBuf {
     let files = std::fs::read_dir(&sidecar.state).unwrap().map(|entry| entry.unwrap().path());
     let is_state = |file: &std::path::PathBuf| {
-        file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("watermark-"))
+        file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal-"))
     };
-    files.filter(is_state).find(|file| file.extension().is_some_and(|extension| extension == "json")).unwrap()
+    files.filter(is_state).find(|file| file.extension().is_some_and(|extension| extension == "log")).unwrap()
+}
+
+/// A workload that is as new as its state.
+fn forget(sidecar: &Running) {
+    for entry in std::fs::read_dir(&sidecar.state).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -39,7 +46,7 @@ async fn a_restart_and_a_kill_find_the_watermark_where_it_was() {
 }
 
 #[tokio::test]
-async fn missing_state_starts_at_the_clearance_and_damaged_state_at_the_top() {
+async fn missing_state_starts_at_the_clearance_and_damaged_state_at_the_highest_ever() {
     let mesh = Mesh::new();
     let (search, records) =
         (peer(&mesh, "search", "PUBLIC").await, peer(&mesh, "records", "RESTRICTED:clinical").await);
@@ -65,9 +72,18 @@ async fn missing_state_starts_at_the_clearance_and_damaged_state_at_the_top() {
         std::fs::write(state_file(&sidecar), damage).unwrap();
         sidecar.start_again().await;
         let on = String::from_utf8_lossy(damage);
+        assert_eq!(sidecar.label().await, "RESTRICTED:clinical", "{on}");
+        assert!(sidecar.process.log().contains("damaged"), "{on}: the operator is told");
+        // Where the highest clearance can't be read either, there is only the top.
+        sidecar.process.kill().await;
+        let clearance = state_file(&sidecar).to_string_lossy().replace("journal-", "clearance-").replace(".log", ".json");
+        let highest = std::fs::read(&clearance).unwrap();
+        std::fs::write(state_file(&sidecar), damage).unwrap();
+        std::fs::write(&clearance, damage).unwrap();
+        sidecar.start_again().await;
         assert_eq!(sidecar.label().await, "RESTRICTED:clinical,legal", "{on}");
         assert_eq!(sidecar.ask(get("records", "/patient")).await.verdict(), (403, "no-write-down".into()), "{on}");
-        assert!(sidecar.process.log().contains("damaged"), "{on}: the operator is told");
+        std::fs::write(&clearance, highest).unwrap();
     }
     assert_eq!((search.accepts(), records.accepts()), (0, 1));
 }
@@ -160,9 +176,8 @@ async fn whoever_has_seen_the_first_byte_has_risen_for_good() {
         sidecar.process.kill().await;
         sidecar.start_again().await;
         assert_eq!(sidecar.label().await, "RESTRICTED:clinical", "round {round}");
-        // A workload that is as new as its state.
         sidecar.process.kill().await;
-        std::fs::remove_file(state_file(&sidecar)).unwrap();
+        forget(&sidecar);
         sidecar.start_again().await;
     }
 }

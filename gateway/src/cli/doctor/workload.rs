@@ -273,7 +273,7 @@ mod tests {
         ] {
             fs::set_permissions(&policy, Permissions::from_mode(file_mode)).unwrap();
             fs::set_permissions(folder.path(), Permissions::from_mode(folder_mode)).unwrap();
-            let findings = rewrite(&other, &[policy.clone()], &config);
+            let findings = rewrite(&other, std::slice::from_ref(&policy), &config);
             assert_eq!(findings[0].status, status, "{folder_mode:o} {file_mode:o}");
         }
     }

@@ -102,7 +102,7 @@ fn handles(page: &mut String, handles: &Handles) {
     put(page, format_args!("\nhandles: {} open, {limit} at most", handles.open));
     let label = handles.list.iter().map(|handle| handle.label.chars().count()).max().unwrap_or_default();
     for handle in &handles.list {
-        let task = handle.task.as_ref().map(|task| format!(", for a task of {task}")).unwrap_or_default();
+        let task = if handle.task.is_some() { ", with grants of a task" } else { "" };
         put(
             page,
             format_args!(

@@ -51,9 +51,9 @@ fn gateway(socket: &Path, status: &str, body: &str) -> std::thread::JoinHandle<S
 fn args(line: &[&str]) -> Result<Args, clap::Error> {
     use clap::Parser as _;
     let all = ["bellgate", "label"].into_iter().chain(line.iter().copied());
-    Arguments::try_parse_from(all).map(|arguments| match arguments.command {
-        crate::cli::Command::Label(args) => args,
-        _ => panic!("another command"),
+    Arguments::try_parse_from(all).map(|arguments| {
+        let crate::cli::Command::Label(args) = arguments.command else { panic!("another command") };
+        args
     })
 }
 
@@ -94,7 +94,7 @@ read down since the last reset
   grants[7]  12 bytes, by a rule that the policy no longer has
 
 handles: 3 open, 4 at most
-  3f9a1c02d4e5  PUBLIC    opened 2026-11-23T12:03:00Z, until 2026-11-23T13:03:00Z, for a task of desk
+  3f9a1c02d4e5  PUBLIC    opened 2026-11-23T12:03:00Z, until 2026-11-23T13:03:00Z, with grants of a task
   aa9a1c02d4e5  STANDARD  opened 2026-11-23T12:02:00Z, until 2026-11-23T13:02:00Z
   and 1 more
 
@@ -204,7 +204,7 @@ fn every_way_to_fail_says_what_to_do() {
 
     // Root is let in everywhere.
     if !rustix::process::geteuid().is_root() {
-        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&socket, std::fs::Permissions::from_mode(0o000)).unwrap();
         assert!(error().to_string().contains("may not open"));
     }
 }

@@ -18,7 +18,7 @@ const BOTTOM: i32 = 66;
 
 /// Heights of rows.
 const ANSWERED: i32 = 54;
-const UNANSWERED: i32 = 36;
+const UNANSWERED: i32 = 32;
 const RESET: i32 = 42;
 /// From a request down to its answer.
 const BACK: i32 = 18;
@@ -26,7 +26,7 @@ const BACK: i32 = 18;
 /// A lifeline of a label that moves, and of one that does not.
 const WIDE: i32 = 8;
 /// How far a request gets that the caller's own gateway refuses.
-const STOPPED: i32 = 46;
+const STOPPED: i32 = 22;
 /// Advance of a letter of 11 px, about.
 const LETTER: i32 = 7;
 
@@ -165,9 +165,12 @@ impl Page<'_> {
         let tip = if here { from + way * STOPPED } else { to - edge };
         self.arrow(&format!("flow stroke-{level}"), &format!("fill-{level}"), (from + edge, y), (tip, y), !here);
         let text = self.said(exchange);
-        self.svg.text("what halo", (from + edge + way * 6, y - 6), side(way), &text);
+        // Before a refusal of its own gateway the text stands beside the arrow, which is short.
+        let place = if here { (tip + way * 10, y + 4) } else { (from + edge + way * 6, y - 6) };
+        self.svg.text("what halo", place, side(way), &text);
         if let Some(refused) = &exchange.refused {
-            self.refusal(refused, (tip, y), from, way);
+            let beside = if here { wide(&text) + 18 } else { 10 };
+            self.refusal(refused, (tip, y), from, way, beside);
         }
         if let Some(label) = &exchange.back {
             let level = self.level(label);
@@ -198,13 +201,13 @@ impl Page<'_> {
         text
     }
 
-    fn refusal(&mut self, refused: &Refused, (x, y): (i32, i32), from: i32, way: i32) {
+    fn refusal(&mut self, refused: &Refused, (x, y): (i32, i32), from: i32, way: i32, beside: i32) {
         self.svg.path("bad", &format!("M{} {}l8 8m0 -8l-8 8", x - 4, y - 4));
         let because = match &refused.because {
             Some((object, _)) => format!("{}, because of {object}", refused.reason),
             None => refused.reason.clone(),
         };
-        self.svg.text("why halo", (x + way * 10, y + 4), side(way), &because);
+        self.svg.text("why halo", (x + way * beside, y + 4), side(way), &because);
         if let Some((_, Some(row))) = &refused.because {
             // To where the label rose: at the answer of an own request, at the arrival of another's.
             let own = matches!(
@@ -232,7 +235,7 @@ impl Page<'_> {
 
     /// A label beside a lifeline, on a ground of its own.
     fn pill(&mut self, x: i32, y: i32, label: &str, to_the_right: bool) {
-        let width = i32::try_from(label.chars().count()).unwrap_or_default() * LETTER + 12;
+        let width = wide(label) + 12;
         let left = if to_the_right { x + 10 } else { x - 40 - width };
         let level = self.level(label);
         self.svg.rect(&format!("pill stroke-{level}"), (left, y - 9), (width, 18), 9);
@@ -262,6 +265,11 @@ impl Page<'_> {
         let name = label.split(':').next().unwrap_or(label);
         self.policy.lattice().levels().iter().position(|level| level.as_str() == name).unwrap_or_default()
     }
+}
+
+/// The width of a text, about.
+fn wide(text: &str) -> i32 {
+    i32::try_from(text.chars().count()).unwrap_or_default() * LETTER
 }
 
 fn side(way: i32) -> Anchor {

@@ -26,7 +26,7 @@ pub(super) struct Row {
 }
 
 pub(super) enum What {
-    Exchange(Exchange),
+    Exchange(Box<Exchange>),
     /// An operator reset a label.
     Reset {
         who: usize,
@@ -92,7 +92,7 @@ pub(super) fn read(policy: &Policy, logs: &[(String, Vec<Record>)], outcomes: &O
             at: key.at,
             what: match draft {
                 Draft::Exchange { from, to, exchange } => {
-                    What::Exchange(Exchange { from: place(&from), to: place(&to), ..exchange })
+                    What::Exchange(Box::new(Exchange { from: place(&from), to: place(&to), ..*exchange }))
                 }
                 Draft::Reset { who, after, text } => What::Reset { who: place(&who), after, text },
             },
@@ -110,7 +110,7 @@ struct Key {
 }
 
 enum Draft {
-    Exchange { from: String, to: String, exchange: Exchange },
+    Exchange { from: String, to: String, exchange: Box<Exchange> },
     Reset { who: String, after: String, text: String },
 }
 
@@ -167,7 +167,7 @@ fn exchange(policy: &Policy, owner: &str, decisions: &[&Decided], outcome: Optio
     };
     let key = Key { at: first.at.clone(), name: first.request_id.clone() };
     let goes = asked.downgrade.as_ref().map(|downgrade| downgrade.label.clone()).or_else(|| asked.current.clone());
-    let exchange = Exchange {
+    let exchange = Box::new(Exchange {
         request_id: asked.request_id.clone(),
         from: 0,
         to: 0,
@@ -182,7 +182,7 @@ fn exchange(policy: &Policy, owner: &str, decisions: &[&Decided], outcome: Optio
         refused,
         raised: None,
         raised_there: None,
-    };
+    });
     Some((key, Draft::Exchange { from: owner.to_owned(), to: server(policy, &asked.object), exchange }))
 }
 
@@ -225,7 +225,7 @@ fn stranger(policy: &Policy, decided: &Decided, outcomes: &Outcomes) -> Option<(
     let from = subject(policy, &decided.subject);
     let to = server(policy, &decided.object);
     (from != to).then(|| {
-        let exchange = Exchange {
+        let exchange = Box::new(Exchange {
             request_id: decided.request_id.clone(),
             from: 0,
             to: 0,
@@ -240,7 +240,7 @@ fn stranger(policy: &Policy, decided: &Decided, outcomes: &Outcomes) -> Option<(
             refused: Some(refused(decided, true)),
             raised: None,
             raised_there: None,
-        };
+        });
         (Key { at: decided.at.clone(), name: decided.request_id.clone() }, Draft::Exchange { from, to, exchange })
     })
 }
