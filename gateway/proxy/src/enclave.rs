@@ -122,9 +122,9 @@ impl EnclaveClient {
         let kept = {
             let mut idle = self.idle.lock();
             // Only the host writes first where it closes; a kept connection has nothing to be read.
-            idle.retain(|kept| {
-                matches!(kept.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
-            });
+            idle.retain(
+                |kept| matches!(kept.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock),
+            );
             !idle.is_empty()
         };
         if kept {
