@@ -17,8 +17,18 @@ use crate::outcome::Permitted;
 
 const LABEL: &str = "bellgate-label";
 const REQUEST_ID: &str = "bellgate-request-id";
-/// Between workload and gateway alone, or a second method beside the one that was decided on.
-const REMOVED: [&str; 4] = ["bellgate-declare", "x-http-method", "x-http-method-override", "x-method-override"];
+/// An orchestrator's word to another gateway.
+const TASK: &str = "bellgate-task";
+/// Between workload and gateway alone, what only a gateway that decides on answers can say, or a second method beside the
+/// one that was decided on.
+const REMOVED: [&str; 6] = [
+    "bellgate-declare",
+    "bellgate-handle",
+    "bellgate-rule",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+];
 
 /// `google.rpc.Code`.
 const OK: i32 = 0;
@@ -31,10 +41,10 @@ pub(crate) fn permitted(permitted: &Permitted, lattice: &Lattice, request_id: &s
     let upwards = match permitted.permit.object().server {
         // Outside the mesh nobody is told our names and labels.
         Server::Web(_) => {
-            removed.extend([LABEL, REQUEST_ID].map(str::to_owned));
+            removed.extend([LABEL, REQUEST_ID, TASK].map(str::to_owned));
             Vec::new()
         }
-        Server::Workload(_) | Server::Enclave => headers(permitted.permit.current()),
+        Server::Workload(_) | Server::Enclave => headers(permitted.permit.states()),
     };
     let ok = OkHttpResponse {
         headers: upwards,

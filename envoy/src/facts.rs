@@ -22,6 +22,10 @@ const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 const BODY_EXTENSION: (&str, &str) = ("bellgate-body", "whole");
 /// Raises the current label of a request of the local workload.
 const DECLARE: &str = "bellgate-declare";
+/// The session of a request of the local workload.
+const HANDLE: &str = "bellgate-handle";
+/// Grants for one task, from an orchestrator.
+const TASK: &str = "bellgate-task";
 
 /// One request, as far as it can be decided on.
 pub(crate) struct Facts {
@@ -43,6 +47,10 @@ pub(crate) struct Facts {
     pub(crate) coded: bool,
     /// `Bellgate-Declare`, if it is there; `Err` where it is there more than once or not text.
     pub(crate) declared: Result<Option<String>, ()>,
+    /// `Bellgate-Handle`, likewise.
+    pub(crate) handle: Result<Option<String>, ()>,
+    /// Whether there is a `Bellgate-Task`.
+    pub(crate) has_task: bool,
 }
 
 /// What is known of a request's body.
@@ -84,6 +92,8 @@ impl Facts {
             open_flow: open_flow(&headers, &http.method),
             coded: headers.values("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity")),
             declared: headers.one(DECLARE),
+            handle: headers.one(HANDLE),
+            has_task: headers.values(TASK).next().is_some(),
             method: http.method,
             target: http.path,
         })

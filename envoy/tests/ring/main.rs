@@ -5,5 +5,6 @@
 mod beside_envoy;
 mod bootstraps;
 mod check;
+mod sessions;
 mod socket;
 mod support;

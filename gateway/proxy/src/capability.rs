@@ -85,13 +85,7 @@ pub(crate) async fn execute(
     let policy = Arc::clone(&ctx.snapshot.policy);
     let outcome = run(core, ctx, &capability, admitted.permit.current(), input).await;
     // Results and errors alike carry the label of the call.
-    let released = release_answer(
-        core,
-        &policy,
-        &admitted,
-        &Source::Capability,
-        &mut ctx.exchange,
-    )?;
+    let released = release_answer(core, &policy, &admitted, &Source::Capability, &mut ctx.exchange)?;
     let label = policy.lattice().text(&released.label);
     ctx.released = Some(released);
     let output = outcome?;
@@ -159,9 +153,7 @@ pub(crate) async fn reach(core: &Core, capability: &Capability) -> Result<(), Re
 }
 
 fn parts(core: &Core) -> Result<&Capabilities, Refusal> {
-    core.capabilities
-        .as_ref()
-        .ok_or(Refusal::NotConfigured("this gateway's config names no enclave and registry"))
+    core.capabilities.as_ref().ok_or(Refusal::NotConfigured("this gateway's config names no enclave and registry"))
 }
 
 async fn call(core: &Core, capability: &Capability, input: Bytes) -> Result<Bytes, Refusal> {

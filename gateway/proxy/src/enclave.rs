@@ -132,7 +132,7 @@ impl EnclaveClient {
         }
         match self.connect().await {
             Ok(fresh) => {
-                self.idle.lock().push(fresh);
+                self.keep(fresh);
                 Ok(())
             }
             Err(error) => self.finish(Err(Failed::Lost(error))).map(drop),
@@ -146,10 +146,7 @@ impl EnclaveClient {
     ) -> Result<Bytes, ManifestConformanceError> {
         match done {
             Ok((stream, answer)) => {
-                let mut idle = self.idle.lock();
-                if idle.len() < IDLE_MAX {
-                    idle.push(stream);
-                }
+                self.keep(stream);
                 Ok(answer?)
             }
             Err(Failed::Module(error)) => Err(error),
@@ -157,6 +154,13 @@ impl EnclaveClient {
                 log::warn!("enclave host `{}`: {failed}", self.socket.display());
                 Err(Cause::Unavailable.into())
             }
+        }
+    }
+
+    fn keep(&self, stream: UnixStream) {
+        let mut idle = self.idle.lock();
+        if idle.len() < IDLE_MAX {
+            idle.push(stream);
         }
     }
 

@@ -114,9 +114,7 @@ pub(crate) async fn egress(
             ctx.guarded = Some(guard);
             Ok(decided)
         }
-        Err(fault) => {
-            Err(Refusal::Because(refuse(ctx, about, facts, Reason::GuardFailed), fault.sentence()))
-        }
+        Err(fault) => Err(Refusal::Because(refuse(ctx, about, facts, Reason::GuardFailed), fault.sentence())),
     }
 }
 
@@ -189,7 +187,8 @@ fn record(core: &Core, ctx: &Context, guard: &Guard, sizes: &Sizes, fault: Optio
     let outcome = fault.map_or("ok", Fault::code);
     core.metrics.guard_calls.with_label_values(&[point, outcome]).inc();
     core.audit.record(|| {
-        let digest = ctx.snapshot.policy.capability(guard.capability.as_ref()).map(|it| format!("sha256:{}", it.sha256));
+        let digest =
+            ctx.snapshot.policy.capability(guard.capability.as_ref()).map(|it| format!("sha256:{}", it.sha256));
         json!({
             "kind": "guard", "at": core.now().to_string(), "request_id": ctx.exchange.request_id,
             "subject": ctx.exchange.subject, "object": ctx.exchange.object, "rule": guard.rule, "on": point,
@@ -234,3 +233,6 @@ pub(crate) fn keep_listed(request: &mut RequestHeader, ctx: &Context) -> Pingora
     }
     request.insert_header(header::CONTENT_LENGTH, body.len())
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,15 +74,23 @@ fn reach_capabilities(draft: &Draft<'_>, policy: &Policy, me: Option<&SpiffeId>)
     let usable = policy
         .capabilities()
         .find(|capability| me.is_none_or(|id| granted(policy, id, &capability.object, &[Mode::Execute])));
-    let Some(capability) = usable else { return };
+    // So does a guard of the workload's own grants: it runs here, and without them refuses all that it stands before.
+    let guard = me.and_then(|id| policy.guards_of(id).next());
+    if let Some(capability) = usable {
+        let what = format!("the policy lets capability `{}` be run from here", capability.name);
+        need_enclave(draft, &what, "take the grant out of the policy");
+    } else if let Some(guard) = guard {
+        let what = format!("rule `{}` of the policy has capability `{}` as a guard here", guard.rule, guard.capability);
+        need_enclave(draft, &what, "take the guard out of the policy");
+    }
+}
+
+fn need_enclave(draft: &Draft<'_>, what: &str, otherwise: &str) {
     for (there, section) in [(draft.has_enclave, "enclave"), (draft.has_registry, "registry")] {
         if !there {
             draft.root.report_with_help(
-                format_args!(
-                    "the policy lets capability `{}` be run from here, and `{section}` is missing",
-                    capability.name
-                ),
-                format_args!("add `{section}`, or take the grant out of the policy"),
+                format_args!("{what}, and `{section}` is missing"),
+                format_args!("add `{section}`, or {otherwise}"),
             );
         }
     }

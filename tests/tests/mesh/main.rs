@@ -7,6 +7,7 @@ mod append;
 mod bodies;
 mod egress;
 mod flows;
+mod guards;
 mod ingress;
 mod labels;
 mod operations;

@@ -85,8 +85,12 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Beside the workload that the policy calls `name`, with no state yet.
     pub(crate) fn beside(name: &str) -> Self {
+        Self::under(policy(), name)
+    }
+
+    /// The same under another policy.
+    pub(crate) fn under(policy: Arc<Policy>, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let policy = policy();
         let subject = policy.subject_named(name).unwrap();
         let (watermark, _) =
             Watermark::open(folder.path(), subject, policy.lattice(), Missing::Floor, Timestamp(0)).unwrap();

@@ -166,16 +166,17 @@ fn refuse(core: &Core, ctx: &mut Context, guard: &Guard, input: usize, fault: &F
     record(core, ctx, guard, &Sizes { input, output: 0 }, Some(fault));
     let Some(admitted) = ctx.admitted.clone() else { return Refusal::Internal };
     let policy = Arc::clone(&ctx.snapshot.policy);
-    let denial =
-        admitted.asking().refuse(&policy, &admitted.matter, &admitted.facts, core.now(), Reason::GuardFailed);
+    let denial = admitted.asking().refuse(&policy, &admitted.matter, &admitted.facts, core.now(), Reason::GuardFailed);
     ctx.exchange.report(core, &policy, Point::Release, denial.decision(), denial.reasons());
     Refusal::Because(Box::new(denial), fault.sentence())
 }
 
 /// What can be told of an answer by its head.
-fn examine(guard: &Guard, head: &response::Parts) -> Result<(), Fault> {
+pub(super) fn examine(guard: &Guard, head: &response::Parts) -> Result<(), Fault> {
     let without_body = [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
-    if !guard.statuses.contains(&head.status.as_u16()) || head.status.is_informational() || without_body.contains(&head.status)
+    if !guard.statuses.contains(&head.status.as_u16())
+        || head.status.is_informational()
+        || without_body.contains(&head.status)
     {
         return Err(Fault::Status);
     }
@@ -230,9 +231,9 @@ fn route(core: &Core, permit: &Permit) -> Result<Route, Refusal> {
 fn fault(ctx: &Context, error: &FetchError) -> Refusal {
     log::warn!("request {}: {error}", ctx.exchange.request_id);
     match error {
-        FetchError::NoDestination => Refusal::NotConfigured(
-            "the policy permits this upstream and this gateway's config has no address for it",
-        ),
+        FetchError::NoDestination => {
+            Refusal::NotConfigured("the policy permits this upstream and this gateway's config has no address for it")
+        }
         FetchError::Connect(_) => Refusal::Upstream("the upstream could not be reached, or did not prove who it is"),
         FetchError::NotKept => Refusal::StateNotKept,
         FetchError::Late => Refusal::UpstreamTimeout,
