@@ -98,6 +98,8 @@ pub(crate) struct Context {
     pub(crate) contacted: bool,
     /// Set when the head of the answer was released.
     pub(crate) released: Option<Released>,
+    /// The policy under which the answer was decided last.
+    pub(crate) answered_under: Option<Arc<Snapshot>>,
     /// The exchange among the open ones, once it has a stream of an upstream.
     pub(crate) flow: Option<Entry>,
     /// The frames that went to the client, where the connection has become a WebSocket.
@@ -121,6 +123,7 @@ impl Context {
             body: None,
             contacted: false,
             released: None,
+            answered_under: None,
             flow: None,
             websocket: None,
             tee: None,

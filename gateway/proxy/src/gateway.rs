@@ -267,11 +267,12 @@ impl ProxyHttp for Gateway {
             headers::empty(answer);
             return Ok(());
         }
-        if let Err(refusal) = vigil::answer_head(&self.core, ctx) {
-            return Err(refused(ctx, refusal));
-        }
+        let snapshot = match vigil::answer_head(&self.core, ctx) {
+            Ok(snapshot) => snapshot,
+            Err(refusal) => return Err(refused(ctx, refusal)),
+        };
         let Some(admitted) = ctx.admitted.as_ref() else { return Err(refused(ctx, Refusal::Internal)) };
-        let policy = &ctx.snapshot.policy;
+        let policy = &snapshot.policy;
         let released = release_answer(&self.core, policy, admitted, &Source::Head(&answer.headers), &mut ctx.exchange);
         match released {
             Ok(released) => {

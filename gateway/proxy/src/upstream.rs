@@ -183,7 +183,8 @@ pub(crate) fn account_for_failure(core: &Core, ctx: &mut Context, refusal: &Refu
     // That a flow was ended is our own decision as well, and tells nothing of who was at the other end.
     let decided = refusal.is_denial() || matches!(refusal, Refusal::StateNotKept | Refusal::FlowEnded);
     let Some(admitted) = ctx.admitted.as_ref().filter(|_| ctx.contacted && !decided) else { return Ok(()) };
-    let released = release_answer(core, &ctx.snapshot.policy, admitted, &Source::Failure, &mut ctx.exchange)?;
+    let snapshot = core.snapshot.load_full();
+    let released = release_answer(core, &snapshot.policy, admitted, &Source::Failure, &mut ctx.exchange)?;
     ctx.released = Some(released);
     Ok(())
 }

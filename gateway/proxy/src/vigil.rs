@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Denial, Reason, SecurityLabel, Verdict};
+use bellgate_policy::{Answer, Denial, Reason, Release, SecurityLabel, Serving, Verdict, release};
 use bellgate_telemetry::Point;
 
 use crate::admission::{Decided, Direction, matter};
@@ -98,35 +98,36 @@ pub(crate) fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal>
     }
 }
 
-/// The head of an answer, which may come long after its request was decided.
+/// The head of an answer, which may come long after its request was decided; gives the policy that it is released under.
+/// The request's own snapshot stays what it was: its next chunk is still to be decided under the new one.
 ///
 /// # Errors
 ///
 /// [`Refusal::FlowEnded`] when a new policy takes the reader's right to it away.
-pub(crate) fn answer_head(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+pub(crate) fn answer_head(core: &Core, ctx: &mut Context) -> Result<Arc<Snapshot>, Refusal> {
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     if ctx.is_ended() {
         return Err(Refusal::FlowEnded);
     }
     let snapshot = core.snapshot.load_full();
-    if Arc::ptr_eq(&snapshot, &ctx.snapshot) {
-        return Ok(());
+    if !Arc::ptr_eq(&snapshot, &ctx.snapshot) {
+        may_still_read(core, &snapshot, admitted).map_err(|_| Refusal::FlowEnded)?;
     }
-    may_still_read(core, &snapshot, admitted).map_err(|_| Refusal::FlowEnded)?;
-    ctx.snapshot = snapshot;
-    Ok(())
+    ctx.answered_under = Some(Arc::clone(&snapshot));
+    Ok(snapshot)
 }
 
 /// A chunk of an answer on its way down: a write by the serving workload.
 ///
 /// # Errors
 ///
-/// [`Refusal::FlowEnded`] when the serving workload's label has risen above what the head of the
-/// answer stated, or a new policy takes the reader's right to it away.
+/// [`Refusal::FlowEnded`] when the serving workload's label has risen above what the head of the answer stated, or a new
+/// policy takes the reader's right to it away or gives it a label that can't be stated any more.
 pub(crate) fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
     if ctx.is_ended() {
         return Err(Refusal::FlowEnded);
     }
+    answer_under_policy(core, ctx)?;
     answer::chunk_counts(core, ctx)?;
     let Some(admitted) = &ctx.admitted else { return Err(Refusal::Internal) };
     let Some(released) = &mut ctx.released else { return Err(Refusal::Internal) };
@@ -140,13 +141,38 @@ pub(crate) fn answer_chunk(core: &Core, ctx: &mut Context) -> Result<(), Refusal
             released.version = version;
         }
     }
-    if !Arc::ptr_eq(&snapshot, &ctx.snapshot) {
-        if !clears(&snapshot, admitted, &released.label) || may_still_read(core, &snapshot, admitted).is_err() {
-            return Err(Refusal::FlowEnded);
-        }
-        ctx.snapshot = Arc::clone(&snapshot);
-    }
     Ok(())
+}
+
+/// Decides an open answer under a policy that has come since. It keeps a snapshot of its own: chunks of the request move
+/// the other one on. What the answer is labelled now is what its reader observes from here on, beside what it was.
+fn answer_under_policy(core: &Core, ctx: &mut Context) -> Result<(), Refusal> {
+    let (Some(admitted), Some(released)) = (&ctx.admitted, &mut ctx.released) else { return Err(Refusal::Internal) };
+    let snapshot = core.snapshot.load();
+    if ctx.answered_under.as_ref().is_some_and(|under| Arc::ptr_eq(under, &snapshot)) {
+        return Ok(());
+    }
+    let label = labelled_now(&snapshot, admitted, &released.label).ok_or(Refusal::FlowEnded)?;
+    may_still_read(core, &snapshot, admitted).map_err(|_| Refusal::FlowEnded)?;
+    released.label = label;
+    ctx.answered_under = Some(Arc::clone(&snapshot));
+    Ok(())
+}
+
+/// The label of an answer under a new policy, with the one that its head stated; `None` where it may not go on, because its
+/// reader is not cleared for it, or because its reader's gateway was told less.
+fn labelled_now(snapshot: &Snapshot, admitted: &Admitted, released: &SecurityLabel) -> Option<SecurityLabel> {
+    if !clears(snapshot, admitted, released) {
+        return None;
+    }
+    let answer = Answer { serving: Serving::Stated(released), declared: None };
+    match release(&snapshot.policy, &admitted.permit, &answer) {
+        Release::Released { label } => {
+            let told = admitted.facts.direction == Direction::Outbound || released.dominates(&label);
+            told.then(|| released.join(&label))
+        }
+        Release::Withheld(_) => None,
+    }
 }
 
 /// Whether the request behind an answer would still be granted; the denial, where there is one. That its sender has read more
@@ -200,7 +226,7 @@ pub(crate) fn may_go_on(core: &Core, flow: &Flow) -> Result<(), Option<Box<Denia
     }
     let Some(released) = flow.released() else { return Ok(()) };
     if inbound && !may_still_write(core, &snapshot, admitted, released)
-        || replaced && !clears(&snapshot, admitted, released)
+        || replaced && labelled_now(&snapshot, admitted, released).is_none()
     {
         return Err(None);
     }
