@@ -420,6 +420,42 @@ async fn a_new_policy_ends_idle_flows_that_it_forbids_and_no_others() {
     }
 }
 
+/// A server that is trusted to keep what it serves apart, with its object under `label`.
+fn apart(label: &str) -> String {
+    let subject = "search: { id: spiffe://mesh.bellgate.test/search, clearance: PUBLIC, gateway: true }";
+    let object = "    workload: search\n    label: PUBLIC\n";
+    assert!(POLICY.contains(subject) && POLICY.contains(object));
+    let served = "clearance: \"RESTRICTED:clinical,legal\", gateway: true, multilevel: \"keeps rows apart\"";
+    let subject_now = format!("search: {{ id: spiffe://mesh.bellgate.test/search, {served} }}");
+    let object_now = format!("    workload: search\n    label: \"{label}\"\n");
+    POLICY.replace(subject, &subject_now).replace(object, &object_now)
+}
+
+#[tokio::test]
+async fn an_open_answer_counts_as_what_a_new_policy_calls_it() {
+    let world = World::new().await;
+    world.mesh.write("policy.yaml", &apart("PUBLIC"));
+    for gateway in [&world.search, &world.planner] {
+        assert_eq!(gateway.admin(Method::POST, "/v1/reload").await.status, 200);
+    }
+    let mut events = Open::events(world.planner.egress, false, "search", "sse").await;
+    let mut socket = Open::socket(world.planner.egress, "search", "ws").await;
+    for flow in [&mut events, &mut socket] {
+        flow.carries(&world.far, "data: before\n\n").await;
+    }
+    assert_eq!(world.planner.label().await, "PUBLIC");
+    // The agent's own gateway learns that what it reads there is higher than it was.
+    world.mesh.write("policy.yaml", &apart("STANDARD"));
+    assert_eq!(world.planner.admin(Method::POST, "/v1/reload").await.status, 200);
+    socket.carries(&world.far, "after").await;
+    assert_eq!(world.planner.label().await, "STANDARD", "what went up first hides nothing from what comes down");
+    events.carries(&world.far, "data: after\n\n").await;
+    // And then that the agent is not cleared for it.
+    world.mesh.write("policy.yaml", &apart("RESTRICTED:clinical,legal"));
+    assert_eq!(world.planner.admin(Method::POST, "/v1/reload").await.status, 200);
+    assert_eq!(world.both_ends(&mut events).await, (End::Broken, End::Broken));
+}
+
 /// Three hundred and twenty, of every kind and protocol.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_few_hundred_open_flows_exactly_the_right_ones_end_within_a_second() {
