@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bellgate_policy::{Policy, Timestamp};
 use bellgate_policy::offline::{self, Inquiry, LineAnswer, MAX_LINE_BYTES};
+use bellgate_policy::{Policy, Timestamp};
 use clap::{Subcommand, ValueEnum};
 
 use super::exit;

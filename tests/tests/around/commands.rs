@@ -40,7 +40,8 @@ fn text(output: &Output) -> String {
 }
 
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {}", text(output)))
+    // A text has no members, and stands in the message of whatever is asserted of them.
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| Value::String(text(output)))
 }
 
 fn path(path: &Path) -> &str {
@@ -107,8 +108,9 @@ async fn an_operator_is_who_the_config_names() {
 async fn statuses(config: &str, more: &[&str], check: &str) -> (i32, Vec<String>, String) {
     let output = run(&[&["doctor", "--format", "json", "--config", config], more].concat()).await;
     let whole = json(&output);
-    let found = whole["checks"].as_array().unwrap().iter().filter(|one| one["check"] == check);
-    let found = found.map(|one| one["status"].as_str().unwrap().to_owned()).collect();
+    let all = whole.get("checks").and_then(Value::as_array).cloned().unwrap_or_default();
+    let member = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let found = all.iter().filter(|one| member(one, "check") == check).map(|one| member(one, "status")).collect();
     (output.status.code().unwrap(), found, format!("{whole:#}"))
 }
 

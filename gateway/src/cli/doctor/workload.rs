@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Loaded;
 use super::access::{self, Access, Need};
 use super::finding::Finding;
+use super::processes;
 use super::users::{Gateway, Person};
 use crate::config::{Config, TcpOrUnix};
 
@@ -76,6 +77,8 @@ fn powers(person: &Person) -> Finding {
                 "processes of uid {} can't be seen from this container; their capabilities are in its securityContext",
                 person.uid
             )
+        } else if processes::of_uid(person.uid).is_empty() {
+            format!("no process of uid {} runs here", person.uid)
         } else {
             format!("no process of uid {} has a capability that leads around its gateway", person.uid)
         };
