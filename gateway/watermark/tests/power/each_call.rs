@@ -106,6 +106,21 @@ fn after_a_failed_sync_nothing_is_believed_until_the_journal_is_written_anew() {
 }
 
 #[test]
+fn a_sync_that_failed_once_is_not_believed_the_second_time() {
+    let folder = fresh_folder();
+    let world = World::at(&folder);
+    let (watermark, _) = open(&folder, Missing::Floor);
+    world.fail_after(1, Fault::Once);
+    assert!(watermark.raise(&label("PUBLIC:a"), || because("one")).is_err());
+    // The disk is well again, and the kernel takes what it did not write for clean.
+    watermark.raise(&label("PUBLIC:a"), || because("two")).unwrap();
+    drop(watermark);
+    world.cut(0);
+    let (watermark, _) = open(&folder, Missing::Floor);
+    assert_eq!(watermark.reading().label, label("PUBLIC:a"));
+}
+
+#[test]
 fn what_an_earlier_process_read_and_never_synced_is_synced_by_the_next() {
     let folder = fresh_folder();
     let world = World::at(&folder);

@@ -83,6 +83,13 @@ fn config() -> shuttle::Config {
     config
 }
 
+/// Other threads may go on for long.
+fn write_bytes() {
+    for _ in 0..60 {
+        thread::yield_now();
+    }
+}
+
 /// Many schedules: some at random, some that put few changes of threads where they hurt.
 fn explore(scene: impl Fn() + Send + Sync + Clone + 'static) {
     shuttle::Runner::new(RandomScheduler::new(400), config()).run(scene.clone());
@@ -194,7 +201,8 @@ fn a_reset_does_not_make_unseen_what_is_released_after_it() {
             thread::spawn(move || {
                 let passing = watermark.passing(None, &label("PUBLIC:a"));
                 watermark.raise(&label("PUBLIC:a"), because).unwrap();
-                // The bytes leave now: whatever the workload sends from here on.
+                // The bytes take a while; then they have left, and whatever the workload sends from here on is decided so.
+                write_bytes();
                 let was_reset = is_reset.load(Ordering::SeqCst);
                 assert!(watermark.reading().label.dominates(&label("PUBLIC:a")), "seen, and not counted");
                 drop(passing);
@@ -230,6 +238,7 @@ fn a_handle_that_is_open_when_something_passes_without_one_counts_it() {
             thread::spawn(move || {
                 let passing = watermark.passing(None, &label("PUBLIC:a"));
                 watermark.raise(&label("PUBLIC:a"), because).unwrap();
+                write_bytes();
                 let was_open = is_open.load(Ordering::SeqCst);
                 drop(passing);
                 was_open
@@ -248,6 +257,61 @@ fn a_handle_that_is_open_when_something_passes_without_one_counts_it() {
         let counted = watermark.reading_of(&handle).label.dominates(&label("PUBLIC:a"));
         assert!(!was_open || counted, "open when it was released, and not counted");
     });
+}
+
+// Who does not say that something passes is owed this: what was done before the raise returned is not after it.
+#[test]
+fn a_raise_counts_after_a_reset_that_came_before_it_returned() {
+    explore(|| raise_beside(true));
+}
+
+#[test]
+fn a_raise_counts_for_a_handle_that_came_before_it_returned() {
+    explore(|| raise_beside(false));
+}
+
+fn raise_beside(resets: bool) {
+    let scene = Scene::new();
+    let watermark = scene.open();
+    let (is_done, was_done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    {
+        // Called within the raise, before it returns.
+        let (is_done, was_done) = (Arc::clone(&is_done), Arc::clone(&was_done));
+        watermark.on_change(Arc::new(move || {
+            if is_done.load(Ordering::SeqCst) {
+                was_done.store(true, Ordering::SeqCst);
+            }
+        }));
+    }
+    let other = {
+        let (watermark, is_done) = (Arc::clone(&watermark), Arc::clone(&is_done));
+        thread::spawn(move || {
+            let opened = if resets {
+                let subject = POLICY.subject_named("agent").unwrap();
+                watermark.reset("a new patient", 0, Timestamp(2), subject).unwrap();
+                None
+            } else {
+                Some(watermark.open_handle(opening(), Timestamp(1)).unwrap().handle)
+            };
+            is_done.store(true, Ordering::SeqCst);
+            opened
+        })
+    };
+    let raiser = {
+        let watermark = Arc::clone(&watermark);
+        thread::spawn(move || watermark.raise(&label("PUBLIC:a"), because).unwrap().rose)
+    };
+    let opened = other.join().unwrap();
+    assert!(raiser.join().unwrap());
+    let found = match &opened {
+        Some(handle) => watermark.reading_of(handle).label,
+        None => watermark.reading().label.clone(),
+    };
+    let counted = found.dominates(&label("PUBLIC:a"));
+    assert!(!was_done.load(Ordering::SeqCst) || counted, "returned afterwards, and does not count");
+    drop(opened);
+    let label_after = watermark.reading().label.clone();
+    assert_eq!(scene.after_cut(watermark).reading().label, label_after);
 }
 
 #[test]
