@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellgate_policy::{Lattice, SecurityLabel, Subject, Timestamp};
+use bellgate_policy::{Lattice, Observation, SecurityLabel, Subject, Timestamp};
 
 use crate::clearance;
 use crate::journal::Journal;
@@ -80,12 +80,28 @@ impl Watermark {
         let reading = Arc::clone(&published.instance);
         self.published.store(Arc::new(published));
         self.version.fetch_add(1, Ordering::AcqRel);
-        journal.floor = subject.floor.clone();
+        let floor_before = std::mem::replace(&mut journal.floor, subject.floor.clone());
         journal.lattice = lattice.clone();
         drop(journal);
         drop(turn);
         self.changed();
+        if let Err(error) = self.lift_handles(&subject.floor, lattice) {
+            self.journal.lock().floor = floor_before;
+            return Err(error);
+        }
         Ok(reading)
+    }
+
+    /// Raises the handles that are open by a floor, as the instance was. A session had what its workload has besides what
+    /// it read, for as long as the floor said so; a policy that lowers the floor again unmakes none of it.
+    pub(crate) fn lift_handles(&self, floor: &SecurityLabel, lattice: &Lattice) -> Result<(), StateError> {
+        let because = || Observation {
+            request_id: String::new(),
+            object: "the floor that the policy gives".to_owned(),
+            at: Timestamp(self.latest.load(Ordering::Acquire)),
+            label: lattice.text(floor),
+        };
+        self.raise(floor, because).map(drop)
     }
 
     /// Everything in the names of another lattice. A handle whose label it can't tell is closed; so are all, since what was

@@ -122,6 +122,7 @@ impl Watermark {
             listeners: Mutex::new(Vec::new()),
             _lock: lock,
         };
+        watermark.lift_handles(&subject.floor, lattice)?;
         Ok((watermark, startup))
     }
 

@@ -260,6 +260,31 @@ fn whoever_waits_for_changes_hears_of_each() {
 }
 
 #[test]
+fn a_floor_raises_the_sessions_that_are_open_and_lowering_it_again_unmakes_nothing() {
+    let world = World::new();
+    let (watermark, _) = world.open(Missing::Floor);
+    let opened = watermark.open_handle(opening(&world, "PUBLIC"), NOW).unwrap();
+    let text = "version: 1\ncategories: [a, b, c]\nsubjects:\n  agent: { id: spiffe://a.test/agent, floor: STANDARD, clearance: \"RESTRICTED:a,b\" }\n";
+    let higher = Policy::parse("policy.yaml", text).unwrap();
+    assert!(higher.lattice().owns(&world.label("STANDARD")), "the same names");
+    let of = |watermark: &Watermark| {
+        let handle = watermark.handle(&opened.id, NOW).unwrap();
+        world.text(&watermark.reading_of(&handle).label)
+    };
+    watermark.rebase(higher.subject_named("agent").unwrap(), higher.lattice()).unwrap();
+    watermark.rebase(world.subject(), world.policy.lattice()).unwrap();
+    assert_eq!(of(&watermark), "STANDARD");
+    // The same where the floor rose between two lives of the gateway.
+    let opened = watermark.open_handle(opening(&world, "PUBLIC"), NOW).unwrap();
+    drop(watermark);
+    let agent = higher.subject_named("agent").unwrap();
+    drop(Watermark::open(world.folder.path(), agent, higher.lattice(), Missing::Floor, NOW).unwrap());
+    let (watermark, _) = world.open(Missing::Floor);
+    let handle = watermark.handle(&opened.id, NOW).unwrap();
+    assert_eq!(world.text(&watermark.reading_of(&handle).label), "STANDARD");
+}
+
+#[test]
 fn one_folder_has_one_gateway() {
     let world = World::new();
     let (watermark, _) = world.open(Missing::Floor);

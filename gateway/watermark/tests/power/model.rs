@@ -239,6 +239,7 @@ impl Model {
                 let subject = RAISED_FLOOR.subject_named("agent").unwrap();
                 let result = self.wm().rebase(subject, RAISED_FLOOR.lattice());
                 self.instance.raise(&subject.floor, result.is_ok());
+                self.handles.iter_mut().for_each(|handle| handle.bounds.raise(&subject.floor, result.is_ok()));
                 if result.is_ok() {
                     self.floor = subject.floor.clone();
                     self.synced();
