@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::decide::Question;
+use crate::decide::{Question, Standing};
 use crate::downgrade::RuleKind;
 use crate::guard::Guard;
 use crate::label::SecurityLabel;
@@ -70,7 +70,12 @@ impl<'a> Asking<'a> {
                 self.guards(object, label, false).filter(may_read).collect()
             }
             RuleKind::Task => {
+                // What the request itself declares counts too; a session's own watermark does not.
                 let own = self.subject.current(labels.own);
+                let own = match self.question.standing {
+                    Standing::Own { declared: Some(declared), .. } => own.join(declared),
+                    Standing::Own { .. } | Standing::Stated { .. } | Standing::Unstated | Standing::Unreadable => own,
+                };
                 let lifting = |rule: &&Arc<Orchestrator>| rule.lifts && !own.shares_a_category(&rule.without);
                 self.task_rules(object).filter(lifting).map(|rule| task_lift(rule, label)).collect()
             }
@@ -93,10 +98,10 @@ impl<'a> Asking<'a> {
 
     /// The rules under which the request's task grants this, in the order of the file.
     pub(crate) fn task_rules(&self, object: &Object) -> impl Iterator<Item = &'a Arc<Orchestrator>> {
-        let Question { task, mode, content, now, .. } = *self.question;
+        let Question { task, now, .. } = *self.question;
         let task = task.filter(|task| task.is_of(self.subject, now));
         let rules = task.map(|_| self.policy.orchestrators_of(self.subject, now)).into_iter().flatten();
-        rules.filter(move |rule| task.is_some_and(|task| task.grants(self.policy, rule, object, mode, content)))
+        rules.filter(move |rule| task.is_some_and(|task| task.grants(self.policy, rule, object, self.question)))
     }
 
     /// The rules under which others may give this subject tasks with this object and mode.

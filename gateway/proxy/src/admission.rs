@@ -40,6 +40,8 @@ pub(crate) struct RequestFacts {
     pub(crate) has_body: bool,
     /// Whether it asks for another protocol.
     pub(crate) upgrade: bool,
+    /// Whether that is a WebSocket: no other protocol is let through.
+    pub(crate) websocket: bool,
     /// Inbound, what the caller's gateway states; outbound, what the workload declares.
     pub(crate) label: Stated,
     /// Inbound, the kind of rule under which the caller's gateway let it go.
@@ -112,7 +114,7 @@ pub(crate) fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> M
                 manifest: target.manifest,
                 capability: None,
                 by_body: target.by_body,
-                refusal: target.refusal,
+                refusal: target.refusal.or(strange(facts, target.by_body)),
             }
         }
         None => Matter {
@@ -129,6 +131,13 @@ pub(crate) fn matter(policy: &Policy, own: &SpiffeId, facts: &RequestFacts) -> M
             refusal: None,
         },
     }
+}
+
+/// What can't be decided as it stands: a protocol whose inside nobody sees, and, where values of the body say what is
+/// reached, a query, which some servers read as more of them.
+fn strange(facts: &RequestFacts, by_body: bool) -> Option<Reason> {
+    let tunnel = facts.upgrade && !facts.websocket;
+    (tunnel || (by_body && facts.target.contains('?'))).then_some(Reason::UnsupportedHere)
 }
 
 fn call(policy: &Policy, facts: &RequestFacts) -> Matter {

@@ -174,8 +174,9 @@ fn request(session: &Session, ctx: &Context, admitted: &Admitted) -> Result<Requ
                     .header(REQUEST_ID, request_id)
                     .header(header::HOST, name.as_ref())
                     .header(LABEL, lattice.text(admitted.permit.states()));
-                // As with any request, the gateway that it is sent to believes it or refuses.
-                for task in head.headers.get_all(TASK) {
+                // As with any request, the gateway that it is sent to believes it or refuses; what a guard let pass is its
+                // output alone.
+                for task in head.headers.get_all(TASK).iter().filter(|_| ctx.guarded.is_none()) {
                     request = request.header(TASK, task);
                 }
                 match admitted.permit.downgrade() {

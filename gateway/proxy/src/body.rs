@@ -7,7 +7,7 @@
 //! the limit.
 
 use bytes::{Bytes, BytesMut};
-use http::header;
+use http::{HeaderMap, header};
 use pingora::proxy::Session;
 
 use crate::refusal::Refusal;
@@ -80,4 +80,50 @@ fn expects_continue(session: &Session) -> bool {
         .headers
         .get(header::EXPECT)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// What is checked as JSON must not be read as anything else behind us: one `Content-Type`, JSON in UTF-8, or none.
+pub(crate) fn refuse_other_than_json(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    match (types.next(), types.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if one.to_str().is_ok_and(is_json) => Ok(()),
+        (Some(_), _) => Err(Refusal::ContentType),
+    }
+}
+
+/// `application/json` or a type that ends in `+json` (RFC 6839), with no parameter but `charset=utf-8`.
+fn is_json(value: &str) -> bool {
+    let mut parts = value.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let media = parts.next().unwrap_or_default();
+    let named = media == "application/json" || (media.starts_with("application/") && media.ends_with("+json"));
+    named && parts.all(|parameter| matches!(parameter.as_str(), "charset=utf-8" | "charset=\"utf-8\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_checked_as_json_is_called_json_or_nothing() {
+        for (values, passes) in [
+            (&[][..], true),
+            (&["application/json"], true),
+            (&["Application/JSON; charset=UTF-8"], true),
+            (&["application/problem+json;charset=\"utf-8\""], true),
+            (&["application/x-www-form-urlencoded"], false),
+            (&["application/json; charset=utf-7"], false),
+            (&["application/json; boundary=x"], false),
+            (&["text/json"], false),
+            (&["application/json, text/plain"], false),
+            (&["application/json", "application/json"], false),
+            (&[""], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONTENT_TYPE, value.parse().unwrap());
+            }
+            assert_eq!(refuse_other_than_json(&headers).is_ok(), passes, "{values:?}");
+        }
+    }
 }

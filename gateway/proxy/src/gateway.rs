@@ -267,6 +267,9 @@ impl ProxyHttp for Gateway {
             headers::empty(answer);
             return Ok(());
         }
+        if answer.status == http::StatusCode::SWITCHING_PROTOCOLS && !headers::is_websocket(answer) {
+            return Err(refused(ctx, Refusal::Upstream("the upstream switched to a protocol that was not asked for")));
+        }
         let snapshot = match vigil::answer_head(&self.core, ctx) {
             Ok(snapshot) => snapshot,
             Err(refusal) => return Err(refused(ctx, refusal)),

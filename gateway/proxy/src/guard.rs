@@ -42,8 +42,14 @@ pub(crate) use answer::release;
 #[must_use]
 pub(crate) fn runs_here(permit: &Permit, facts: &RequestFacts, grpc: bool) -> bool {
     let whole = !facts.upgrade && !grpc;
-    let egress = guards_request(permit, facts.direction).is_none() || (whole && facts.has_body);
+    let egress = guards_request(permit, facts.direction).is_none() || (whole && facts.has_body && carries_body(facts));
     egress && (guards_answer(permit, facts.direction).is_none() || (whole && facts.method != "HEAD"))
+}
+
+/// A method is the caller's to choose and passes beside the guard, so it must be one of the three that say no more than that
+/// something is brought.
+fn carries_body(facts: &RequestFacts) -> bool {
+    matches!(facts.method.as_str(), "POST" | "PUT" | "PATCH")
 }
 
 /// The guard that a request must pass here.
@@ -90,7 +96,7 @@ pub(crate) async fn egress(
         ctx.exchange.report(core, &policy, Point::Request, denial.decision(), denial.reasons());
         denial
     };
-    let (Some(guard), Some(body)) = (permit.guard().cloned(), ctx.body.clone()) else {
+    let (Some(guard), Some(body), true) = (permit.guard().cloned(), ctx.body.clone(), carries_body(facts)) else {
         return Err(Refusal::Denied(refuse(ctx, about, facts, Reason::UnsupportedHere)));
     };
     let kind = about.manifest.as_ref().map(AsRef::as_ref);

@@ -14,8 +14,15 @@ use crate::{guard, read_down};
 /// What only gateways say, and what a workload says to its own gateway alone.
 const OURS: [&str; 5] = [LABEL, RULE, DECLARE, HANDLE, REQUEST_ID];
 
-/// Method overrides would let a body say another method than the one that was decided on.
-const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+/// Overrides would let a request be another one than was decided on: its method, its path, its protocol.
+const OVERRIDES: [&str; 6] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "http2-settings",
+];
 
 /// Makes of the request that came the request that goes.
 ///
@@ -30,6 +37,7 @@ pub(crate) fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Res
         // First, so that a `Connection` header cannot nominate away what is set below.
         strip_connection_headers(request);
     }
+    drop_look_alikes(request);
     guard::keep_listed(request, ctx)?;
     let reads_down = admitted.permit.read_down().filter(|_| admitted.facts.direction == Direction::Outbound);
     if let Some(rule) = reads_down {
@@ -113,6 +121,25 @@ fn set_target(request: &mut RequestHeader, target: &str, route: &Route) -> Resul
     };
     request.set_uri(uri.or_err(ErrorType::InternalError, "the normal form of the target is not a URI")?);
     Ok(())
+}
+
+/// Whether an answer switches to the one protocol that is let through.
+pub(crate) fn is_websocket(answer: &ResponseHeader) -> bool {
+    let mut protocols = answer.headers.get_all(header::UPGRADE).iter();
+    matches!((protocols.next(), protocols.next()), (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Takes out what a server behind CGI or WSGI would read as a header of ours: there `_` and `-` are one.
+fn drop_look_alikes(request: &mut RequestHeader) {
+    let ours = |name: &str| {
+        let name = name.replace('_', "-");
+        [XFCC, TASK].into_iter().chain(OURS).chain(OVERRIDES).any(|known| known == name)
+    };
+    let names: Vec<header::HeaderName> =
+        request.headers.keys().filter(|name| name.as_str().contains('_') && ours(name.as_str())).cloned().collect();
+    for name in names {
+        request.remove_header(&name);
+    }
 }
 
 /// RFC 9113 section 8.2.2. Pingora does this on its own HTTP/2 path and not on a custom one.

@@ -52,6 +52,8 @@ pub enum Refusal {
     HttpVersion,
     /// A body with a content coding where it has to be read.
     ContentCoding,
+    /// A body that is checked as JSON and called something else.
+    ContentType,
     /// A body larger than the limit, which is given in bytes.
     BodyTooLarge(usize),
     /// A body without `Content-Length` that is too large to be replayed; the limit in bytes.
@@ -95,6 +97,7 @@ impl Refusal {
             | Self::Method
             | Self::HttpVersion
             | Self::ContentCoding
+            | Self::ContentType
             | Self::BodyTooLarge(_)
             | Self::BodyNeedsLength(_)
             | Self::BodyUnreadable
@@ -133,7 +136,7 @@ impl Refusal {
             Self::Path(_) | Self::Authority(_) | Self::BodyUnreadable | Self::BadRequest(_) => 400,
             Self::Method => 405,
             Self::HttpVersion => 505,
-            Self::ContentCoding => 415,
+            Self::ContentCoding | Self::ContentType => 415,
             Self::BodyTooLarge(_) | Self::BodyNeedsLength(_) => 413,
             Self::NotReady | Self::NotConfigured(_) | Self::Busy(_) | Self::StateNotKept => 503,
             Self::Upstream(_) => 502,
@@ -160,6 +163,7 @@ impl Refusal {
             Self::Method => "method",
             Self::HttpVersion => "http-version",
             Self::ContentCoding => "content-coding",
+            Self::ContentType => "content-type",
             Self::BodyTooLarge(_) => "body-too-large",
             Self::BodyNeedsLength(_) => "body-needs-length",
             Self::BodyUnreadable => "body-unreadable",
@@ -199,6 +203,7 @@ impl Refusal {
             | Self::Method
             | Self::HttpVersion
             | Self::ContentCoding
+            | Self::ContentType
             | Self::BodyTooLarge(_)
             | Self::BodyNeedsLength(_)
             | Self::NotConfigured(_)
@@ -217,6 +222,7 @@ impl Refusal {
             Self::Method => "Method refused",
             Self::HttpVersion => "HTTP version refused",
             Self::ContentCoding => "Content coding refused",
+            Self::ContentType => "Content type refused",
             Self::BodyTooLarge(_) | Self::BodyNeedsLength(_) => "Body too large",
             Self::Module(_) => "Capability not available",
             Self::NotReady | Self::NotConfigured(_) => "Gateway not ready",
@@ -250,6 +256,9 @@ impl Refusal {
             }
             Self::ContentCoding => {
                 "the route's body is checked, so it must be sent as it is; leave `Content-Encoding` out".into()
+            }
+            Self::ContentType => {
+                "the route's body is checked as JSON, so it must be called that; send one `Content-Type: application/json`, in UTF-8, or none".into()
             }
             Self::BodyTooLarge(limit) => format!("the body must have at most {limit} bytes"),
             Self::BodyNeedsLength(limit) => {

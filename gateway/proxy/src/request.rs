@@ -7,6 +7,7 @@ use bellgate_policy::{Denial, Mode, Observation, Permit, Policy, Reason, Securit
 use bellgate_telemetry::{Listener, Point};
 use bellgate_watermark::{Handle, Opened, Passing};
 use http::header;
+use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use tokio::time::timeout;
 
@@ -83,6 +84,9 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
                 .map_err(|_| Refusal::BodyUnreadable)??;
             facts.content = Known::Nothing;
             if let Some(kind) = &matter.manifest {
+                if !whole.is_empty() {
+                    body::refuse_other_than_json(&session.req_header().headers)?;
+                }
                 validate(core, ctx, kind.as_ref(), &whole)?;
                 // Only a validated body says anything of objects and values.
                 if matter.by_body || task.is_some() {
@@ -266,10 +270,25 @@ fn read_facts(policy: &Policy, session: &mut Session, caller: &Caller) -> Result
         path,
         has_body,
         upgrade,
+        websocket: upgrade && is_websocket(request, has_body),
         label: label_header::read(&request.headers, name, policy.lattice()),
         rule: label_header::rule(&request.headers),
         content: if has_body { Known::Unread } else { Known::Nothing },
     })
+}
+
+/// Whether what an upgrade asks for is a WebSocket, alone and as RFC 6455 section 4.1 has it. Another protocol can carry
+/// other requests inside, which nobody would decide: HTTP/2 in the clear, for one.
+fn is_websocket(request: &RequestHeader, has_body: bool) -> bool {
+    let mut asked = request.headers.get_all(header::UPGRADE).iter();
+    let one =
+        matches!((asked.next(), asked.next()), (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let length = request.headers.contains_key(header::CONTENT_LENGTH) || has_body_coding(request);
+    one && request.method == http::Method::GET && !(has_body && length)
+}
+
+fn has_body_coding(request: &RequestHeader) -> bool {
+    request.headers.contains_key(header::TRANSFER_ENCODING)
 }
 
 /// The validated body for the policy.

@@ -144,14 +144,15 @@ pub(crate) async fn resolve(address: &RemoteAddress) -> Result<SocketAddr, Refus
         .ok_or(Refusal::Upstream("the upstream's host name does not resolve"))
 }
 
-/// What an error that Pingora met while proxying means to the caller. The log has the whole of it.
+/// What an error that Pingora met while proxying means to the caller.
 #[must_use]
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "Pingora's errors are many, and few of them mean something of their own here"
 )]
 pub(crate) fn fault(error: &Error, request_id: &str) -> Refusal {
-    log::warn!("request {request_id}: {error}");
+    // Not the error's context: of an answer that can't be parsed it holds the bytes.
+    log::warn!("request {request_id}: {} ({})", error.etype().as_str(), error.esource().as_str());
     if error.esource() == &ErrorSource::Downstream {
         return Refusal::BodyUnreadable;
     }

@@ -50,8 +50,9 @@ pub(crate) fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal>
     let snapshot = core.snapshot.load();
     let replaced = !Arc::ptr_eq(&snapshot, &ctx.snapshot);
     let inbound = admitted.facts.direction == Direction::Inbound;
-    // A session ends by time alone too, and each piece that reaches our own workload is a delivery.
-    if version == admitted.version && !replaced && !inbound && admitted.handle.is_none() {
+    // Sessions and rules that lift end by time alone too, and each piece that reaches our own workload is a delivery.
+    let dated = admitted.permit.downgrade().is_some() || admitted.handle.is_some();
+    if version == admitted.version && !replaced && !inbound && !dated {
         return Ok(());
     }
     let policy = &snapshot.policy;

@@ -42,6 +42,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::content::Content;
+use crate::decide::Question;
 use crate::mode::Mode;
 use crate::object::Object;
 use crate::orchestrator::{Orchestrator, Scope};
@@ -287,15 +288,17 @@ impl Task {
         self.workload == subject.id && now < self.expires
     }
 
-    /// Whether it grants an object of `policy` in a mode under one of that policy's rules, for this content.
+    /// Whether it grants an object of `policy` in a mode under one of that policy's rules, for what is asked. Where values
+    /// are pinned, a query is none of them: some servers read it as more of the body.
     pub(crate) fn grants(
         &self,
         policy: &Policy,
         rule: &Orchestrator,
         object: &Object,
-        mode: Mode,
-        content: Content<'_>,
+        question: &Question<'_>,
     ) -> bool {
+        let Question { mode, content, target, .. } = *question;
+        let query = target.is_some_and(|target| target.contains('?'));
         rule.subject.id == self.orchestrator
             && self.grants.iter().any(|grant| {
                 let named = policy.object(&grant.object).filter(|named| object.is_in(named));
@@ -306,6 +309,7 @@ impl Task {
                             .scopes_of(named)
                             .any(|scope| scope.modes.contains(&mode) && grant.is_within("", named, scope).is_ok())
                         && grant.pins_hold(content)
+                        && (grant.pins.is_empty() || !query)
                 })
             })
     }

@@ -50,6 +50,7 @@ fn facts(direction: Direction, host: &str, method: &str, path: &str) -> RequestF
         target: path.into(),
         has_body: method == "POST",
         upgrade: false,
+        websocket: false,
         label: Stated::Absent,
         rule: Ok(None),
         content: Known::Nothing,

@@ -48,6 +48,7 @@ fn facts(method: &str, direction: Direction, has_body: bool, upgrade: bool) -> R
         target: "/ask".into(),
         has_body,
         upgrade,
+        websocket: false,
         label: Stated::Absent,
         rule: Ok(None),
         content: Known::Nothing,

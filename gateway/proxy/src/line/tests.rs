@@ -13,11 +13,11 @@ fn line(body_follows: bool) -> (Line, Hold, UnixStream) {
     (line, hold, theirs)
 }
 
-/// What has arrived, without waiting.
+/// What has arrived, without waiting. The kernel is asked: what the runtime knows of the socket may be of before.
 fn arrived(socket: &UnixStream) -> Vec<u8> {
     let mut bytes = vec![0; 256 * 1024];
     let mut length = 0;
-    while let Ok(count @ 1..) = socket.try_read(&mut bytes[length..]) {
+    while let Ok((count @ 1.., _)) = rustix::net::recv(socket, &mut bytes[length..], rustix::net::RecvFlags::DONTWAIT) {
         length += count;
     }
     bytes.truncate(length);

@@ -107,6 +107,7 @@ fn every_other_refusal_has_a_whole_problem() {
         (Refusal::Method, 405, false),
         (Refusal::HttpVersion, 505, false),
         (Refusal::ContentCoding, 415, false),
+        (Refusal::ContentType, 415, false),
         (Refusal::BodyTooLarge(10), 413, false),
         (Refusal::BodyNeedsLength(10), 413, false),
         (Refusal::BodyUnreadable, 400, true),
