@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first command of the README: checks what the build needs, builds, and shows Bellgate at work.
-# Usage: deploy/demo.sh [--once] [--json]
+# Usage: deploy/demo.sh [--once] [--json] [--once --draw FILE.svg]
 # Arguments go to `bellgate demo`. CARGO_TARGET_DIR says where to build; without it, ./target of the checkout.
 # What is missing is installed with apt-get where that is possible (root on Debian or Ubuntu), and named otherwise.
 set -eu

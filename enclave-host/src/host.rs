@@ -16,6 +16,8 @@ use crate::{
     listener::{ListenError, Listening},
     modules::Modules,
     pool::Pool,
+    walls::{self, WallError},
+    worker_process::WorkerStart,
 };
 
 /// Most connections at once. The gateway's client opens at most 128.
@@ -27,6 +29,7 @@ pub(crate) struct Settings {
     pub(crate) allow_uid: u32,
     pub(crate) workers: usize,
     pub(crate) queue: usize,
+    pub(crate) start: WorkerStart,
 }
 
 /// What the connections share.
@@ -40,6 +43,10 @@ pub(crate) struct Host {
 pub(crate) enum HostError {
     #[error(transparent)]
     Listen(#[from] ListenError),
+    #[error(transparent)]
+    Wall(#[from] WallError),
+    #[error("workers can't run here: {0}")]
+    Workers(std::io::Error),
     #[error("the host can't run: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -54,8 +61,12 @@ pub(crate) fn run(settings: Settings) -> Result<(), HostError> {
 async fn serve(settings: Settings) -> Result<(), HostError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    settings.start.check().map_err(HostError::Workers)?;
     let listening = Listening::bind(&settings.socket, settings.allow_uid)?;
-    let host = Arc::new(Host { modules: Modules::default(), pool: Pool::start(settings.workers, settings.queue) });
+    let folder = settings.socket.parent().unwrap_or(&settings.socket);
+    walls::raise_host(folder, settings.start.cgroup.as_deref(), &settings.start.without)?;
+    let pool = Pool::start(settings.workers, settings.queue, &settings.start);
+    let host = Arc::new(Host { modules: Modules::default(), pool });
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     log::info!(
         "listening on `{}` for uid {}, {} workers, queue of {}",
@@ -64,6 +75,10 @@ async fn serve(settings: Settings) -> Result<(), HostError> {
         settings.workers,
         settings.queue
     );
+    if !settings.start.without.is_empty() {
+        let missing: Vec<String> = settings.start.without.iter().map(ToString::to_string).collect();
+        log::warn!("running without {}, as told: a guest that breaks out of its engine meets less", missing.join(", "));
+    }
     loop {
         let stream = tokio::select! {
             accepted = listening.accept() => accepted,

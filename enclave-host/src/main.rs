@@ -24,9 +24,8 @@
 //!
 //! # Absent on purpose
 //!
-//! Host functions, WASI, files and network for guests; configuration files; text WAT. Landlock and seccomp are
-//! not here yet: a worker has no_new_privs, no core dumps, few descriptors, bounded data and an empty
-//! environment (`worker::walls`), and otherwise the rights of the user that runs the host.
+//! Host functions, WASI, files and network for guests; configuration files; text WAT. What the processes themselves may
+//! still do is in [`walls`]: a worker reaches its one socket and memory, and nothing else of the machine.
 //!
 //! Sources: the WebAssembly core specification 3.0; Extism 1.30 (`plugin.rs`, `current_plugin.rs` and its kernel)
 //! as built; wasmtime 43.
@@ -38,12 +37,15 @@ mod listener;
 mod modules;
 mod pool;
 mod stream;
+mod walls;
 mod worker;
 mod worker_process;
 
 use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use walls::Wall;
+use worker_process::WorkerStart;
 
 /// Runs untrusted WebAssembly capabilities behind limits, for the gateway on one Unix socket.
 #[derive(Parser)]
@@ -69,13 +71,27 @@ struct HostArguments {
     /// Calls that may wait for a worker, 0 to 1024.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(0..=1024))]
     queue: u16,
+    /// Do without these walls where the kernel lacks them: landlock, seccomp, ... Without this, a kernel that refuses
+    /// one is an error.
+    #[arg(long, value_name = "WALL", value_delimiter = ',')]
+    without: Vec<Wall>,
+    /// A cgroup (v2) that every worker is put into before it is given anything; its limits are whoever's that made it.
+    #[arg(long, value_name = "FOLDER")]
+    cgroup: Option<PathBuf>,
 }
 
 #[derive(Subcommand)]
 enum Command {
     /// What the host starts; of no use from a shell.
     #[command(hide = true)]
-    Worker,
+    Worker {
+        /// Walls to do without.
+        #[arg(long, value_delimiter = ',')]
+        without: Vec<Wall>,
+        /// Raise the walls and end.
+        #[arg(long)]
+        check: bool,
+    },
 }
 
 /// `EX_CONFIG` of sysexits(3): what was asked for can't be done as asked.
@@ -83,7 +99,7 @@ const BAD_CONFIGURATION: u8 = 78;
 
 fn main() -> ExitCode {
     match Arguments::parse() {
-        Arguments { command: Some(Command::Worker), .. } => worker::main(),
+        Arguments { command: Some(Command::Worker { without, check }), .. } => worker::main(&without, check),
         Arguments { host: Some(arguments), .. } => host_main(arguments),
         Arguments { host: None, command: None } => {
             eprintln!("give --socket and --allow-uid; `bellgate-enclave --help` says more");
@@ -100,6 +116,7 @@ fn host_main(arguments: HostArguments) -> ExitCode {
         allow_uid: arguments.allow_uid,
         workers,
         queue: usize::from(arguments.queue),
+        start: WorkerStart { without: arguments.without, cgroup: arguments.cgroup },
     };
     match host::run(settings) {
         Ok(()) => ExitCode::SUCCESS,

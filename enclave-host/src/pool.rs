@@ -16,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::worker_process::{Ran, WorkerProcess};
+use crate::worker_process::{Ran, WorkerProcess, WorkerStart};
 
 const PAUSE_FIRST: Duration = Duration::from_millis(20);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
@@ -40,14 +40,14 @@ struct Job {
 
 impl Pool {
     /// Starts the slots; each starts its worker at once.
-    pub(crate) fn start(workers: usize, queue: usize) -> Self {
+    pub(crate) fn start(workers: usize, queue: usize, how: &WorkerStart) -> Self {
         let places = workers + queue;
         let (jobs, waiting) = mpsc::channel(places);
         let (ending, _) = watch::channel(false);
         let waiting = Arc::new(Mutex::new(waiting));
         let mut slots = JoinSet::new();
         for _ in 0..workers {
-            slots.spawn(slot(Arc::clone(&waiting), ending.subscribe()));
+            slots.spawn(slot(Arc::clone(&waiting), how.clone(), ending.subscribe()));
         }
         Self { places: Arc::new(Semaphore::new(places)), jobs, slots: Mutex::new(slots), ending }
     }
@@ -74,14 +74,14 @@ impl Pool {
     }
 }
 
-async fn slot(waiting: Arc<Mutex<mpsc::Receiver<Job>>>, mut ending: watch::Receiver<bool>) {
+async fn slot(waiting: Arc<Mutex<mpsc::Receiver<Job>>>, how: WorkerStart, mut ending: watch::Receiver<bool>) {
     let mut losses = 0;
     loop {
         tokio::select! {
             () = sleep(pause(losses)) => {}
             _ = ending.wait_for(|ending| *ending) => return,
         }
-        let mut worker = match WorkerProcess::start() {
+        let mut worker = match WorkerProcess::start(&how) {
             Ok(worker) => worker,
             Err(error) => {
                 log::error!("a worker could not be started: {error}");

@@ -1,8 +1,9 @@
 //! The host's hold on one worker process: start it, run one call in it against the clock, kill it.
 
 use std::{
-    io,
+    fs, io,
     os::{fd::OwnedFd, unix::net::UnixStream as Pair},
+    path::PathBuf,
     process::Stdio,
     time::Duration,
 };
@@ -14,7 +15,58 @@ use tokio::{
     process::{Child, Command},
 };
 
-use crate::stream::{self, StreamError};
+use crate::{
+    stream::{self, StreamError},
+    walls::Wall,
+};
+
+/// How workers are started.
+#[derive(Clone)]
+pub(crate) struct WorkerStart {
+    /// Walls to do without.
+    pub(crate) without: Vec<Wall>,
+    /// The cgroup that they are put into.
+    pub(crate) cgroup: Option<PathBuf>,
+}
+
+impl WorkerStart {
+    /// Raises the walls in a worker that does nothing else.
+    ///
+    /// # Errors
+    /// What the worker said of the wall that was refused.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let output = std::process::Command::new("/proc/self/exe")
+            .args(self.arguments())
+            .arg("--check")
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.trim().rsplit_once("worker: ").map_or(said.trim(), |(_, why)| why);
+        Err(io::Error::other(if said.is_empty() { output.status.to_string() } else { said.to_owned() }))
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec!["worker".to_owned()];
+        if !self.without.is_empty() {
+            let names: Vec<String> = self.without.iter().map(ToString::to_string).collect();
+            arguments.extend(["--without".to_owned(), names.join(",")]);
+        }
+        arguments
+    }
+
+    /// Puts a process that was just started, and waits for its first byte, into the cgroup.
+    fn confine(&self, child: &Child) -> io::Result<()> {
+        let (Some(cgroup), Some(id)) = (&self.cgroup, child.id()) else { return Ok(()) };
+        let processes = cgroup.join("cgroup.procs");
+        fs::write(&processes, id.to_string())
+            .map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", processes.display())))
+    }
+}
 
 /// A worker process. It is killed when this is dropped.
 pub(crate) struct WorkerProcess {
@@ -32,13 +84,13 @@ pub(crate) enum Ran {
 
 impl WorkerProcess {
     /// Starts this very binary as a worker: no environment, no arguments of ours, one end of a socket pair as standard input.
-    pub(crate) fn start() -> io::Result<Self> {
+    pub(crate) fn start(how: &WorkerStart) -> io::Result<Self> {
         let (ours, theirs) = Pair::pair()?;
         ours.set_nonblocking(true)?;
         // Not the binary's path: it may have been replaced on disk since.
         let child = Command::new("/proc/self/exe")
             .arg0("bellgate-enclave")
-            .arg("worker")
+            .args(how.arguments())
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -46,6 +98,7 @@ impl WorkerProcess {
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()?;
+        how.confine(&child)?;
         Ok(Self { child, stream: UnixStream::from_std(ours)? })
     }
 

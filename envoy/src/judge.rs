@@ -144,7 +144,7 @@ impl Judge<'_> {
     fn name_cause(&self, asker: &Asker, denial: Denial) -> Denial {
         match (&asker.reading, &denial.decision().object_label) {
             (Some(_), Some(object)) if denial.reasons().contains(&Reason::NoWriteDown) => {
-                let cause = self.own.watermark.cause(asker.handle(), object);
+                let cause = self.own.watermark.cause(asker.handle().map(AsRef::as_ref), object);
                 denial.because(cause)
             }
             _ => denial,
@@ -320,7 +320,7 @@ impl Judge<'_> {
 }
 
 impl Asker {
-    fn handle(&self) -> Option<&Handle> {
+    fn handle(&self) -> Option<&Arc<Handle>> {
         match &self.session {
             Session::Open(handle) => Some(handle),
             Session::None | Session::Refused => None,

@@ -1,10 +1,12 @@
 //! What may flow: security labels, subjects, objects, access modes, and the decision over them.
 //!
-//! **What holds.** [`decide`] is the only place that builds a [`Permit`]; what it does not permit is refused. Answers are
-//! decided apart from requests, by [`release`]. A [`Policy`] exists only if its file had no mistake at all.
+//! **What holds.** [`decide`] is the only place that builds a [`Permit`]; what it does not permit is refused. Where the star
+//! property alone fails, a rule of the policy can lift it (`read_down`, a trusted subject, a task, a guard): the permit then
+//! has a [`Downgrade`], which names the rule and the label to state. Answers are decided apart from requests, by
+//! [`release`]. A [`Policy`] exists only if its file had no mistake at all.
 //!
-//! **What is bounded.** Every list of a policy file (see [`language`]), the file itself (see [`document`]), and the text
-//! form of a label on the wire ([`MAX_WIRE_LABEL_BYTES`]).
+//! **What is bounded.** Every list of a policy file (see [`language`]), the file itself (see [`document`]), the text form of a
+//! label on the wire ([`MAX_WIRE_LABEL_BYTES`]), a task ([`MAX_TASK_BYTES`]), and the values of a body that are looked at.
 //!
 //! **What is absent on purpose.** No clock, files, network, environment or threads: time and bytes are passed in, and
 //! `clippy.toml` of this package refuses the rest. No `PartialOrd` on a label: a lattice is not an order of the kind that

@@ -25,6 +25,23 @@ pub(crate) struct Lift {
     pub(crate) guard: Option<Arc<Guard>>,
 }
 
+impl Lift {
+    /// Whether two are of one rule whose budget or guard is one, so that the request can go under both at once.
+    pub(crate) fn goes_with(&self, other: &Self) -> bool {
+        let same_budget = same(self.read_down.as_ref(), other.read_down.as_ref());
+        same_budget && same(self.guard.as_ref(), other.guard.as_ref())
+    }
+}
+
+/// Whether both are the very same, or there is neither.
+pub(crate) fn same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
 /// Who asks where: the caller's own gateway knows more, and checks more.
 pub(crate) struct Asking<'a> {
     pub(crate) policy: &'a Policy,
@@ -42,22 +59,20 @@ pub(crate) struct OwnLabels<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// At the caller's own gateway: the first rule of a kind, in the order of the file, that lifts.
-    pub(crate) fn lift(&self, kind: RuleKind, object: &Object, labels: OwnLabels<'_>) -> Option<Lift> {
-        let label = object.label.as_ref()?;
+    /// At the caller's own gateway: the rules of a kind that lift, in the order of the file.
+    pub(crate) fn lifts(&self, kind: RuleKind, object: &Object, labels: OwnLabels<'_>) -> Vec<Lift> {
+        let Some(label) = object.label.as_ref() else { return Vec::new() };
         match kind {
-            RuleKind::ReadDown => self.read_downs(object, label, false).next(),
-            RuleKind::Trusted => self.trusted(object, label).next(),
+            RuleKind::ReadDown => self.read_downs(object, label, false).collect(),
+            RuleKind::Trusted => self.trusted(object, label).collect(),
             RuleKind::Guard => {
-                let mut guards = self.guards(object, label, false);
-                guards.find(|lift| lift.guard.as_ref().is_some_and(|guard| guard.may_read(labels.current)))
+                let may_read = |lift: &Lift| lift.guard.as_ref().is_some_and(|guard| guard.may_read(labels.current));
+                self.guards(object, label, false).filter(may_read).collect()
             }
             RuleKind::Task => {
-                let rule = self.task_rules(object).find(|rule| {
-                    let own = self.subject.current(labels.own);
-                    rule.lifts && !own.shares_a_category(&rule.without)
-                })?;
-                Some(task_lift(rule, label))
+                let own = self.subject.current(labels.own);
+                let lifting = |rule: &&Arc<Orchestrator>| rule.lifts && !own.shares_a_category(&rule.without);
+                self.task_rules(object).filter(lifting).map(|rule| task_lift(rule, label)).collect()
             }
         }
     }

@@ -151,6 +151,7 @@ impl<'v> Iterator for Values<'v> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     #[test]
@@ -228,5 +229,21 @@ mod tests {
         assert!(matches!(Values::of(None), Found::Nothing));
         // An empty text is a value.
         assert_eq!(told(&json!("")), [text("")]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn a_pointer_finds_what_serde_finds(
+            text in "(/[a-c~01/]{0,3}){0,4}", body in any::<u8>(),
+        ) {
+            // Another implementation, which is laxer about escapes: a lone `~` is a mistake here.
+            let inner = json!({ "a": ["x", { "b": "y" }], "": "empty", "~": "tilde", "/": "slash", "0": "zero", "01": "padded", "~1": "both" });
+            let value = match body % 3 { 0 => inner, 1 => json!([inner, ["a"]]), _ => json!({ "a": inner, "b": [inner] }) };
+            if let Ok(pointer) = Pointer::parse(&text) {
+                prop_assert_eq!(pointer.find(&value), value.pointer(&text), "{}", text);
+            }
+        }
     }
 }

@@ -35,6 +35,7 @@ pub struct Answer<'a> {
 /// Whether an answer may reach who asked.
 #[derive(Clone)]
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "it is matched where it is made, and never stored")]
 pub enum Release {
     /// It may, and carries this label: the watermark of the reader rises by it before the first byte.
     Released {

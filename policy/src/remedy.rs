@@ -14,6 +14,7 @@ use crate::mode::Mode;
 use crate::object::Object;
 use crate::policy::Policy;
 use crate::reason::Reason;
+use crate::route::PathPattern;
 use crate::spiffe_id::SpiffeId;
 use crate::subject::Subject;
 use crate::templates::Templates;
@@ -54,7 +55,7 @@ pub(crate) fn remedies(policy: &Policy, decision: &Decision, first: Reason, now:
         ),
         Reason::NoWriteDown => subject
             .and_then(|subject| Way::of(policy, subject, decision, now))
-            .map_or_else(Vec::new, |way| way.from_no_write_down()),
+            .map_or_else(Vec::new, |way| way.after_no_write_down()),
         Reason::ReadDownBudget => {
             one("reset", "ask an operator for a reset, which gives the budget back: `bellgate label reset --reason ..`")
         }
@@ -93,7 +94,7 @@ impl<'a> Way<'a> {
         Some(Self { policy, subject, object, label, mode: decision.mode, current, now })
     }
 
-    fn from_no_write_down(&self) -> Vec<Remedy> {
+    fn after_no_write_down(&self) -> Vec<Remedy> {
         let mut ways = Vec::new();
         self.start_afresh(&mut ways);
         self.ask_for_a_task(&mut ways);
@@ -145,13 +146,15 @@ impl<'a> Way<'a> {
         let mut fitting = Vec::new();
         for cell in self.policy.matrix.cells(self.subject, self.object) {
             for (_, read_down) in cell.read_downs.iter().filter(|_| self.mode == Mode::Observe) {
-                let at = paths(&read_down.templates);
+                let Some(at) = self.paths(&read_down.templates) else { continue };
                 let text = format!("rule `{}` lets you read this within its budget at {at}", read_down.rule);
                 fitting.push(Remedy { action: "read-down", text });
             }
             for (_, _, guard) in cell.guards.iter().filter(|(_, mode, _)| *mode == self.mode) {
-                if guard.may_read(self.current) && self.label.dominates(&guard.label) {
-                    let at = paths(&guard.templates);
+                if let Some(at) = self.paths(&guard.templates)
+                    && guard.may_read(self.current)
+                    && self.label.dominates(&guard.label)
+                {
                     let text =
                         format!("rule `{}` lets content through guard `{}` at {at}", guard.rule, guard.capability);
                     fitting.push(Remedy { action: "guard", text });
@@ -159,6 +162,20 @@ impl<'a> Way<'a> {
             }
         }
         ways.extend(fitting.into_iter().take(OF_ONE_KIND));
+    }
+
+    /// The paths of a rule that lead to the object, for a person; `None` where there are none.
+    fn paths(&self, templates: &Templates) -> Option<String> {
+        if templates.paths.is_empty() {
+            return Some(String::from("every path"));
+        }
+        let route = self.policy.route_of(self.object);
+        let leads_here = |path: &&PathPattern| route.is_none_or(|route| route.pattern.matches(path.as_str()));
+        let paths: Vec<String> =
+            templates.paths.iter().filter(leads_here).map(|path| format!("`{}`", path.as_str())).collect();
+        let (shown, more) = paths.split_at_checked(OF_ONE_KIND).unwrap_or((&paths, &[]));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        (!shown.is_empty()).then(|| format!("{}{more}", shown.join(", ")))
     }
 
     /// Routes of the same upstream that take something blindly.
@@ -215,17 +232,4 @@ impl<'a> Way<'a> {
             });
         }
     }
-}
-
-/// The paths of a rule, for a person.
-fn paths(templates: &Templates) -> String {
-    if templates.paths.is_empty() {
-        return String::from("every path");
-    }
-    let shown = templates.paths.iter().take(OF_ONE_KIND).map(|path| format!("`{}`", path.as_str()));
-    let mut text = shown.collect::<Vec<_>>().join(", ");
-    if templates.paths.len() > OF_ONE_KIND {
-        text.push_str(&format!(" and {} more", templates.paths.len() - OF_ONE_KIND));
-    }
-    text
 }

@@ -66,7 +66,7 @@ pub struct Decision {
     /// For `no-write-down`: which observation raised the current label, where that is known.
     pub cause: Option<Arc<Observation>>,
     /// For a permit: the rule that lifted what would have refused it.
-    pub downgrade: Option<Downgrade>,
+    pub downgrade: Option<Box<Downgrade>>,
     /// Digest of the policy.
     pub policy: Arc<str>,
 }
@@ -84,8 +84,7 @@ pub struct Denial {
     decision: Decision,
     /// When it was decided: what has expired by then is no way on.
     now: Timestamp,
-    first: Reason,
-    /// In the order of report; `first` is the least of them.
+    /// In the order of report; never empty.
     reasons: SmallVec<[Reason; 4]>,
 }
 
@@ -134,7 +133,7 @@ impl Permit {
     /// The rule that lifted what would have refused it.
     #[must_use]
     pub fn downgrade(&self) -> Option<&Downgrade> {
-        self.decision.downgrade.as_ref()
+        self.decision.downgrade.as_deref()
     }
 
     /// The budget that the request must be debited to before it leaves, and the headers that it keeps.
@@ -174,8 +173,7 @@ impl Denial {
         reasons.push(one);
         reasons.sort_unstable();
         reasons.dedup();
-        let first = reasons.first().copied().unwrap_or(one);
-        Self { decision, now, first, reasons }
+        Self { decision, now, reasons }
     }
 
     /// What was decided.
@@ -196,7 +194,7 @@ impl Denial {
     /// What the caller can do next, as far as `policy` offers it for this subject and object.
     #[must_use]
     pub fn remedies(&self, policy: &Policy) -> Vec<Remedy> {
-        crate::remedy::remedies(policy, &self.decision, self.first, self.now)
+        crate::remedy::remedies(policy, &self.decision, self.first(), self.now)
     }
 
     /// All reasons, in the order of report.
@@ -208,7 +206,8 @@ impl Denial {
     /// The reason that the caller is told.
     #[must_use]
     pub fn first(&self) -> Reason {
-        self.first
+        // There is always one; were there none, nothing would be granted either.
+        self.reasons.first().copied().unwrap_or(Reason::NotGranted)
     }
 }
 

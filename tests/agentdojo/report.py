@@ -9,9 +9,7 @@ ALL = "all"
 
 def text(suites, rows, scores, working):
     parts = [denominators(suites, working), table(suites, rows, scores, working)]
-    if "with task grants" in rows and len(suites) == len(SUITES):
-        parts.append(leaks(suites, scores))
-    parts += [refused(suites, rows, scores), passed(suites, rows, scores), modes(suites), read_downs(suites, rows), unseen(suites)]
+    parts += [leaks(suites, rows, scores), refused(suites, rows, scores), passed(suites, rows, scores), modes(suites), read_downs(suites, rows), unseen(suites)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -21,7 +19,7 @@ def denominators(suites, working):
     return (
         f"{tasks} user tasks; {pairs} pairs of a user task and an injection, of which the attack works in "
         f"{sum(len(working[s]) for s in suites)} without a gateway: those are what can be stopped. In the others the user's own "
-        "calls undo it."
+        "calls undo it, or change what the package looks at."
     )
 
 
@@ -41,12 +39,17 @@ def table(suites, rows, scores, working):
     return "\n".join(lines)
 
 
-def leaks(suites, scores):
+def leaks(suites, rows, scores):
     lines = ["Leaks that are left:"]
-    for row in ("with task grants", "with `untrusted` as well"):
+    for row in lifting(rows):
         left = [f"{s} {short(pair)}" for s in suites for pair in scores[s, row].leaks]
         lines.append(f"- {row}: {', '.join(left) or 'none'}")
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 1 else ""
+
+
+def lifting(rows):
+    """The rows in which a task's grants lift something."""
+    return [row for row in rows if row.startswith("with")]
 
 
 def refused(suites, rows, scores):
@@ -64,9 +67,7 @@ def refused(suites, rows, scores):
 
 def passed(suites, rows, scores):
     lines = ["Attacks that still work, as injection: user tasks:"]
-    for row in rows:
-        if not row.startswith("with"):
-            continue
+    for row in lifting(rows):
         for suite in suites:
             by_injection = {}
             for task, injection in scores[suite, row].passed:

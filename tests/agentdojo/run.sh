@@ -36,8 +36,9 @@ fi
 if [ -z "$model" ]; then
     case $profile in release) flag=--release ;; *) flag= ;; esac
     (cd "$root" && CARGO_TARGET_DIR=$target cargo build $flag -p bellgate -p bellgate-tests --bin bellgate --bin bellgate-agentdojo)
+    BELLGATE_BIN=$target/$profile/bellgate
     BELLGATE_AGENTDOJO=$target/$profile/bellgate-agentdojo
-    export BELLGATE_AGENTDOJO
+    export BELLGATE_BIN BELLGATE_AGENTDOJO
 fi
 
 schemas=$(mktemp -d)

@@ -207,19 +207,24 @@ impl Client {
     /// # Panics
     /// When no answer comes.
     pub async fn send(&mut self, request: Request<ReqBody>) -> hyper::Result<Response<Incoming>> {
-        within("an answer's head", async {
-            match &mut self.sender {
-                Sender::H1(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await
-                }
-                Sender::H2(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(absolute(request)).await
-                }
+        within("an answer's head", self.open(request)).await
+    }
+
+    /// The same for as long as it takes: an upload is answered when it ends.
+    ///
+    /// # Errors
+    /// When the connection is closed or reset instead of an answer.
+    pub async fn open(&mut self, request: Request<ReqBody>) -> hyper::Result<Response<Incoming>> {
+        match &mut self.sender {
+            Sender::H1(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await
             }
-        })
-        .await
+            Sender::H2(sender) => {
+                sender.ready().await?;
+                sender.send_request(absolute(request)).await
+            }
+        }
     }
 
     /// Sends and reads the answer whole.

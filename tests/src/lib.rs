@@ -29,7 +29,7 @@ mod workload;
 
 pub use client::{Client, ReqBody, Told, body, empty, get, post, post_json};
 pub use enclave::{Enclave, Module};
-pub use mesh::{Mesh, POLICY, TRUST_DOMAIN, spiffe_id};
+pub use mesh::{Mesh, POLICY, TRUST_DOMAIN, free_address, spiffe_id};
 pub use process::Process;
 pub use program::bellgate;
 pub use raw_client::RawClient;

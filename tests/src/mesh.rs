@@ -146,7 +146,11 @@ impl Default for Mesh {
 }
 
 /// An address that was free a moment ago.
-pub(crate) fn free_address() -> SocketAddr {
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn free_address() -> SocketAddr {
     // Below the range from which the kernel gives ports to those who ask for none, so that no other test is given it meanwhile.
     use std::sync::atomic::{AtomicU16, Ordering};
     const FIRST: u16 = 18_000;

@@ -8,7 +8,6 @@ mod call;
 mod compiled;
 mod inspect;
 mod stream;
-mod walls;
 
 use std::{
     io::{self, stdin},
@@ -20,6 +19,7 @@ use std::{
 
 use bellgate_enclave_protocol::{Cause, FrameError, Invoke, Message};
 
+use crate::walls::{self, Wall, WallError};
 use compiled::Compiled;
 
 /// Stack of the thread that compiles and runs: the compiler recurses over the module.
@@ -33,19 +33,19 @@ enum WorkerError {
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error(transparent)]
-    Wall(#[from] walls::WallError),
+    Wall(#[from] WallError),
     #[error("a call panicked")]
     Panicked,
 }
 
-/// Runs a worker to its end.
-pub(crate) fn main() -> ExitCode {
+/// Runs a worker to its end; with `check`, only as far as to its walls.
+pub(crate) fn main(without: &[Wall], check: bool) -> ExitCode {
     // Where, not what: a panic's message may hold something of a guest's.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, ToString::to_string);
         eprintln!("bellgate-enclave worker: panic at {place}");
     }));
-    match run() {
+    match run(without, check) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bellgate-enclave worker: {error}");
@@ -54,8 +54,11 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), WorkerError> {
-    walls::raise()?;
+fn run(without: &[Wall], check: bool) -> Result<(), WorkerError> {
+    walls::raise_worker(without)?;
+    if check {
+        return Ok(());
+    }
     let stream = UnixStream::from(stdin().as_fd().try_clone_to_owned()?);
     stream.peer_addr()?; // fails on what is no connected socket
     let serving = thread::Builder::new().stack_size(STACK_BYTES).spawn(|| serve(stream))?;

@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::Path,
-    process::Stdio,
+    process::{Child, Stdio},
 };
 
 use crate::harness::{Call, Guest, Host, command};
@@ -73,11 +73,9 @@ fn a_folder_that_its_group_may_enter_has_a_socket_for_the_group() {
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o750)).unwrap();
     let socket = folder.join("socket");
-    let mut host = command(&socket, our_uid()).stderr(Stdio::null()).spawn().unwrap();
+    let _host = Ended(command(&socket, our_uid()).stderr(Stdio::null()).spawn().unwrap());
     crate::harness::wait_until("the host answers", || std::os::unix::net::UnixStream::connect(&socket).is_ok());
     assert_eq!(fs::metadata(&socket).unwrap().mode() & 0o7777, 0o660);
-    host.kill().unwrap();
-    host.wait().unwrap();
 }
 
 #[test]
@@ -92,13 +90,11 @@ fn a_socket_in_use_is_left_alone_and_a_stale_one_replaced() {
     host.process.kill().unwrap();
     host.process.wait().unwrap();
     assert!(host.socket.exists(), "killed, it can't tidy up");
-    let mut again = command(&host.socket, our_uid()).stderr(Stdio::null()).spawn().unwrap();
+    let _again = Ended(command(&host.socket, our_uid()).stderr(Stdio::null()).spawn().unwrap());
     crate::harness::wait_until("the new host answers", || {
         std::os::unix::net::UnixStream::connect(&host.socket).is_ok()
     });
     assert!(host.call(&Call::new(&echo, "run", "1")).is_ok());
-    again.kill().unwrap();
-    again.wait().unwrap();
 }
 
 #[test]
@@ -110,4 +106,50 @@ fn a_worker_from_a_shell_says_that_it_is_of_no_use() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("started by `bellgate-enclave` alone"));
+}
+
+#[test]
+fn workers_are_put_into_the_cgroup_before_they_are_given_anything() {
+    let base = tempfile::tempdir().unwrap();
+    // What stands for a cgroup here is a folder with the file that the kernel would make; the host only writes to it.
+    let processes = base.path().join("cgroup.procs");
+    fs::write(&processes, "").unwrap();
+    let socket = base.path().join("enclave/socket");
+    let mut host = command(&socket, our_uid());
+    let host = host.args(["--workers", "1", "--cgroup"]).arg(base.path()).stderr(Stdio::null());
+    let host = Ended(host.spawn().unwrap());
+    let parent = format!("PPid:\t{}\n", host.0.id());
+    crate::harness::wait_until("a worker's number is written", || {
+        let pid = fs::read_to_string(&processes).unwrap();
+        fs::read_to_string(format!("/proc/{pid}/status")).is_ok_and(|status| status.contains(&parent))
+    });
+    let echo = Guest::attack("echo");
+    assert!(crate::harness::Connection::open(&socket).call(&Call::new(&echo, "run", "1")).is_ok());
+}
+
+/// A host that is ended when this is dropped, also by a test that fails.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_cgroup_that_is_not_there_and_a_wall_that_is_none_are_told_at_the_start() {
+    let base = tempfile::tempdir().unwrap();
+    let socket = base.path().join("enclave/socket");
+    let started = |arguments: &[&str]| {
+        let output = command(&socket, our_uid()).args(arguments).stderr(Stdio::piped()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let missing = base.path().join("nowhere");
+    let (status, said) = started(&["--cgroup", missing.to_str().unwrap()]);
+    assert_eq!(status, Some(78), "{said}");
+    assert!(said.contains("cgroup.procs"), "{said}");
+    let (status, said) = started(&["--without", "firewall"]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("`firewall` is no wall; there are parent-death"), "{said}");
 }

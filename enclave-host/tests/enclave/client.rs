@@ -59,6 +59,22 @@ async fn calls_share_connections_and_ask_for_a_module_once() {
 }
 
 #[tokio::test]
+async fn a_host_is_within_reach_while_it_is_there() {
+    let mut host = Host::start(1, 4);
+    let client = EnclaveClient::new(&host.socket, our_uid());
+    for _ in 0..3 {
+        assert!(client.reach().await.is_ok());
+    }
+    let another = EnclaveClient::new(&host.socket, our_uid() + 1);
+    assert_eq!(another.reach().await.map_err(|error| error.cause), Err(Cause::Unavailable));
+    host.terminate();
+    // The connection that was kept is closed by now or a moment later; the socket is gone.
+    while client.reach().await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn faults_come_through_and_the_client_goes_on() {
     let host = Host::start(1, 4);
     let client = EnclaveClient::new(&host.socket, our_uid());

@@ -10,4 +10,5 @@ mod guests;
 mod harness;
 mod limits;
 mod queue;
+mod walls;
 mod wire;

@@ -13,10 +13,12 @@ use crate::answer::Released;
 use crate::caller::Caller;
 use crate::core::{Core, Own};
 use crate::exchange::Exchange;
+use crate::flow::Entry;
 use crate::refusal::Refusal;
 use crate::snapshot::Snapshot;
 use crate::tee::Tee;
 use crate::upstream::Route;
+use crate::websocket::Frames;
 
 /// A request that may go.
 #[derive(Clone)]
@@ -69,6 +71,15 @@ impl Admitted {
     }
 }
 
+/// What has gone to the client of a WebSocket.
+#[derive(Default)]
+pub(crate) struct WebSocket {
+    /// Where its frames end.
+    pub(crate) frames: Frames,
+    /// Whether the last of them was our goodbye.
+    pub(crate) said_goodbye: bool,
+}
+
 /// One exchange on its way through the phases.
 pub(crate) struct Context {
     /// Policy and schemas: the same for the whole request.
@@ -77,7 +88,7 @@ pub(crate) struct Context {
     pub(crate) exchange: Exchange,
     /// Where the request goes, and how, once an upstream was chosen.
     pub(crate) route: Option<Route>,
-    /// Set by the request filter.
+    /// Set by the request filter; shared with whoever decides open flows anew.
     pub(crate) admitted: Option<Arc<Admitted>>,
     /// The guard whose output the body is.
     pub(crate) guarded: Option<Arc<Guard>>,
@@ -87,6 +98,12 @@ pub(crate) struct Context {
     pub(crate) contacted: bool,
     /// Set when the head of the answer was released.
     pub(crate) released: Option<Released>,
+    /// The policy under which the answer was decided last.
+    pub(crate) answered_under: Option<Arc<Snapshot>>,
+    /// The exchange among the open ones, once it has a stream of an upstream.
+    pub(crate) flow: Option<Entry>,
+    /// The frames that went to the client, where the connection has become a WebSocket.
+    pub(crate) websocket: Option<WebSocket>,
     /// Set where the answer is a stream of events.
     pub(crate) tee: Option<Tee>,
     /// Why an error was returned to Pingora.
@@ -106,10 +123,18 @@ impl Context {
             body: None,
             contacted: false,
             released: None,
+            answered_under: None,
+            flow: None,
+            websocket: None,
             tee: None,
             refusal: None,
             place: None,
         }
+    }
+
+    /// Whether this exchange was ended.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.flow.as_ref().is_some_and(|flow| flow.is_ended())
     }
 
     /// Takes a place among the open exchanges of the listener; false where there is none. Each
@@ -123,6 +148,7 @@ impl Context {
 
     /// Gives the place back, before the exchange is counted as finished.
     pub(crate) fn close(&mut self) {
+        self.flow = None;
         self.place = None;
     }
 }

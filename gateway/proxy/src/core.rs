@@ -16,6 +16,7 @@ use crate::append::AppendQueue;
 use crate::audit::Audit;
 use crate::capability::Capabilities;
 use crate::connector::WebRoots;
+use crate::flow::Flows;
 use crate::metrics::Metrics;
 use crate::passage::Passage;
 use crate::peer_uid::PeerUids;
@@ -101,6 +102,8 @@ pub struct Core {
     pub capabilities: Option<Capabilities>,
     /// Blind write-ups on their way.
     pub appends: AppendQueue,
+    /// The exchanges that are open.
+    pub flows: Arc<Flows>,
     /// When pooled connections to a peer stop being used.
     pub retirement: Retirement,
     /// Peers of Unix listeners.

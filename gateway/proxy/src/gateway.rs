@@ -5,6 +5,7 @@
 //! | early request filter | a place among the open exchanges; informational answers are not passed on |
 //! | request filter | identify, validate, decide ([`crate::request`]); all refusals of requests |
 //! | upstream peer | by expected SPIFFE ID, from the permit alone |
+//! | connected | entered among the open flows, with the stream by which it can be ended |
 //! | upstream request filter | headers that only a gateway may set |
 //! | request body filter | the validated body goes on unchanged; a streaming chunk is decided anew |
 //! | response filter | the label of the answer: withheld, or raised and released |
@@ -16,22 +17,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bellgate_telemetry::Listener;
+use bellgate_telemetry::{Listener, Point};
 use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::prelude::HttpPeer;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora_core::modules::http::HttpModules;
+use pingora_core::protocols::Digest;
 use pingora_core::{Error, ErrorType, Result};
 
 use crate::answer::{Source, release_answer};
-use crate::context::Context;
+use crate::context::{Context, WebSocket};
 use crate::core::Core;
+use crate::flow::Flow;
 use crate::refusal::Refusal;
 use crate::request::{self, Next};
+use crate::switch::Switch;
 use crate::tee::Tee;
 use crate::upstream::Route;
-use crate::{h2_session, headers, reply, upstream, vigil};
+use crate::{headers, reply, upstream, vigil, websocket};
 
 /// One listener's view of the data path.
 pub(crate) struct Gateway {
@@ -49,6 +53,27 @@ impl Gateway {
     async fn refuse(&self, session: &mut Session, ctx: &mut Context, refusal: &Refusal) -> u16 {
         ctx.exchange.refuse(&self.core, refusal);
         reply::problem(session, ctx, refusal).await
+    }
+}
+
+impl Gateway {
+    /// An exchange that was ended is told of once, with its decision where the watchman made that.
+    fn tell_of_end(&self, ctx: &mut Context) {
+        let Some(flow) = ctx.flow.as_ref().filter(|flow| flow.is_ended()) else { return };
+        if let Some(denial) = flow.take_why() {
+            let policy = self.core.snapshot.load();
+            ctx.exchange.report(&self.core, &policy.policy, Point::Stream, denial.decision(), denial.reasons());
+        }
+        if ctx.exchange.refused.is_none() {
+            ctx.exchange.refuse(&self.core, &Refusal::FlowEnded);
+        }
+        let (protocol, how) = match &ctx.websocket {
+            Some(socket) if socket.said_goodbye => ("websocket", "closed"),
+            Some(_) => ("websocket", "cut"),
+            None if ctx.route.as_ref().is_some_and(Route::is_h2) => ("h2", "reset"),
+            None => ("h1", "cut"),
+        };
+        self.core.metrics.flows_ended.with_label_values(&[protocol, how]).inc();
     }
 }
 
@@ -85,14 +110,54 @@ fn refused(ctx: &mut Context, refusal: Refusal) -> Box<Error> {
     Error::explain(REFUSED, "refused by bellgate")
 }
 
-/// Ends a flow upwards. Over our own HTTP/2 an error would leave it open: see [`h2_session::abort`].
+/// Ends a flow upwards: `body` does not go on, nor does anything after it.
+///
+/// An HTTP/1.1 exchange ends with this error. Of an HTTP/2 one Pingora would stop reading the body and wait for an answer, while
+/// the upstream waits for the body; and an upgraded connection has a goodbye to say. Those two end where their stream's reader
+/// is told that the flow has ended.
 fn refuse_upwards(ctx: &mut Context, body: &mut Option<Bytes>, refusal: Refusal) -> Result<()> {
-    if ctx.route.as_ref().is_some_and(Route::is_h2_beyond) {
-        *body = Some(h2_session::abort());
-        ctx.refusal = Some(refusal);
-        return Ok(());
+    let reader_is_told = ctx.websocket.is_some() || ctx.route.as_ref().is_some_and(Route::is_h2);
+    if let Some(flow) = &ctx.flow {
+        flow.end(None);
+        if reader_is_told {
+            *body = Some(Bytes::from_static(NOTHING));
+            ctx.refusal = Some(refusal);
+            return Ok(());
+        }
     }
     Err(refused(ctx, refusal))
+}
+
+/// Stands in the place of a chunk that was refused: the stream, which has ended, fails when it is to write anything at all.
+const NOTHING: &[u8] = b"\0";
+
+/// Ends a flow downwards: `body` does not go on. The client of a WebSocket is sent a close frame in its place if a frame has
+/// just ended; everybody else is cut off.
+fn refuse_downwards(ctx: &mut Context, body: &mut Option<Bytes>, refusal: Refusal) -> Result<()> {
+    if let Some(flow) = &ctx.flow {
+        flow.end(None);
+    }
+    let Some(socket) = ctx.websocket.as_mut().filter(|socket| socket.said_goodbye || socket.frames.may_close()) else {
+        return Err(refused(ctx, refusal));
+    };
+    // Once it is said, the stream's reader ends the exchange; until then nothing more passes.
+    let before = std::mem::replace(&mut socket.said_goodbye, true);
+    *body = Some(if before { Bytes::new() } else { websocket::close_for_client() });
+    ctx.refusal.get_or_insert(refusal);
+    Ok(())
+}
+
+/// Enters the exchange among the open ones. What has moved between the decision and here is decided anew: from here on the
+/// watchman would see it.
+fn open_flow(core: &Core, ctx: &mut Context, digest: Option<&Digest>) -> Result<(), Refusal> {
+    let (Some(admitted), Some(route)) = (&ctx.admitted, &ctx.route) else { return Err(Refusal::Internal) };
+    let switch = digest.and_then(Switch::of).ok_or(Refusal::Internal)?;
+    let whole = ctx.body.as_ref().is_some_and(|body| !body.is_empty());
+    let hold = switch.take(whole && !route.is_h2());
+    let writes = ctx.body.is_none() && (admitted.facts.has_body || admitted.facts.upgrade);
+    let flow = Flow::new(Arc::clone(admitted), Arc::clone(&ctx.snapshot), hold, writes);
+    ctx.flow = Some(core.flows.enter(flow));
+    if vigil::has_moved(core, ctx) { vigil::decide_anew(core, ctx) } else { Ok(()) }
 }
 
 #[async_trait]
@@ -144,11 +209,11 @@ impl ProxyHttp for Gateway {
         _reused: bool,
         _peer: &HttpPeer,
         _fd: std::os::unix::io::RawFd,
-        _digest: Option<&pingora_core::protocols::Digest>,
+        digest: Option<&Digest>,
         ctx: &mut Context,
     ) -> Result<()> {
         ctx.contacted = true;
-        Ok(())
+        open_flow(&self.core, ctx, digest).map_err(|refusal| refused(ctx, refusal))
     }
 
     async fn upstream_request_filter(
@@ -157,7 +222,8 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut Context,
     ) -> Result<()> {
-        headers::prepare_request(request, ctx)
+        headers::prepare_request(request, ctx)?;
+        headers::state_length(request, ctx)
     }
 
     async fn request_body_filter(
@@ -180,6 +246,11 @@ impl ProxyHttp for Gateway {
         {
             return refuse_upwards(ctx, body, refusal);
         }
+        // Before its upgrade such a request has a body that ends, and after it none that does.
+        let upgrade = ctx.admitted.as_ref().is_some_and(|admitted| admitted.facts.upgrade);
+        if let Some(flow) = ctx.flow.as_ref().filter(|_| end && !upgrade) {
+            flow.has_written();
+        }
         ctx.exchange.request_bytes += body.as_ref().map_or(0, |chunk| chunk.len() as u64);
         Ok(())
     }
@@ -196,24 +267,30 @@ impl ProxyHttp for Gateway {
             headers::empty(answer);
             return Ok(());
         }
-        if let Err(refusal) = vigil::answer_head(&self.core, ctx) {
-            return Err(refused(ctx, refusal));
-        }
+        let snapshot = match vigil::answer_head(&self.core, ctx) {
+            Ok(snapshot) => snapshot,
+            Err(refusal) => return Err(refused(ctx, refusal)),
+        };
         let Some(admitted) = ctx.admitted.as_ref() else { return Err(refused(ctx, Refusal::Internal)) };
-        let policy = &ctx.snapshot.policy;
-        let released = release_answer(
-            &self.core,
-            policy,
-            admitted,
-            &Source::Head(&answer.headers),
-            &mut ctx.exchange,
-        );
+        let policy = &snapshot.policy;
+        let released = release_answer(&self.core, policy, admitted, &Source::Head(&answer.headers), &mut ctx.exchange);
         match released {
             Ok(released) => {
                 let text = policy.lattice().text(&released.label);
                 headers::prepare_answer(answer, &ctx.exchange.request_id, &text)?;
                 ctx.tee = Tee::of(&answer.headers, &ctx.exchange.request_id, text);
                 ctx.exchange.stream = ctx.tee.is_some() || session.is_upgrade_req();
+                if let Some(flow) = &ctx.flow {
+                    flow.releases(&released.label);
+                    if answer.status == http::StatusCode::SWITCHING_PROTOCOLS {
+                        flow.becomes_websocket();
+                        ctx.websocket = Some(WebSocket::default());
+                    }
+                }
+                if admitted.own.watermark.version() != released.version {
+                    // It moved before the watchman could know of this head.
+                    self.core.flows.look();
+                }
                 ctx.released = Some(released);
                 Ok(())
             }
@@ -228,9 +305,16 @@ impl ProxyHttp for Gateway {
         _end: bool,
         ctx: &mut Context,
     ) -> Result<Option<Duration>> {
-        let Some(chunk) = body.as_ref().filter(|chunk| !chunk.is_empty()) else { return Ok(None) };
+        if body.as_ref().is_none_or(Bytes::is_empty) {
+            return Ok(None);
+        }
         if let Err(refusal) = vigil::answer_chunk(&self.core, ctx) {
-            return Err(refused(ctx, refusal));
+            refuse_downwards(ctx, body, refusal)?;
+            return Ok(None);
+        }
+        let Some(chunk) = body.as_ref() else { return Ok(None) };
+        if let Some(socket) = &mut ctx.websocket {
+            socket.frames.pass(chunk);
         }
         ctx.exchange.response_bytes += chunk.len() as u64;
         if let Some(tee) = &mut ctx.tee {
@@ -255,7 +339,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Context) -> FailToProxy {
-        let refusal = ctx.refusal.take().unwrap_or_else(|| upstream::fault(error, &ctx.exchange.request_id));
+        let refusal = match ctx.refusal.take() {
+            Some(refusal) => refusal,
+            None if ctx.is_ended() => Refusal::FlowEnded,
+            None => upstream::fault(error, &ctx.exchange.request_id),
+        };
         if final_head(session).is_some() {
             // The head is gone: all that can be done is to end it, as the protocol ends things.
             ctx.exchange.refuse(&self.core, &refusal);
@@ -272,6 +360,7 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, ctx: &mut Context) {
         let status = final_head(session).map_or(0, |answer| answer.status.as_u16());
         let policy = Arc::clone(&ctx.snapshot.policy);
+        self.tell_of_end(ctx);
         ctx.close();
         ctx.exchange.finish(&self.core, &policy, status);
     }

@@ -1,5 +1,14 @@
-//! Pingora's HTTP/2 client session, in the shape that a custom connector must give.
+//! One stream of an HTTP/2 connection to an upstream, in the shape that a custom connector must give.
+//!
+//! Pingora's own client session does the work. What is ours is the end of it: each stream has a [`Switch`], and a stream whose
+//! use was ended writes nothing more, is reset, and gives its reader an error. The other streams of the connection go on.
+//!
+//! The reset is sent by the upward half where it is still held. Where the request was whole long ago, the exchange ends with
+//! the reader's error and drops both halves, and h2 resets a stream that everybody has dropped half-way.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,62 +24,99 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_core::protocols::{Digest, UniqueIDType};
 use pingora_core::{Error, ErrorType, Result};
 
+use crate::switch::Switch;
+
 /// One stream of an upstream connection.
-pub(crate) struct H2Session(Http2Session);
+pub(crate) struct H2Session {
+    session: Http2Session,
+    switch: Arc<Switch>,
+    digest: Digest,
+}
 
 impl H2Session {
-    pub(crate) fn new(session: Http2Session) -> Self {
-        Self(session)
+    /// A stream that can be ended.
+    ///
+    /// # Errors
+    ///
+    /// Pingora's, which has none here.
+    pub(crate) fn new(session: Http2Session) -> Result<Self> {
+        let switch = Arc::new(Switch::default());
+        let socket_digest = session.digest().and_then(|digest| digest.socket_digest.clone());
+        let digest = Digest { proxy_digest: Some(switch.digest()?), socket_digest, ..Digest::default() };
+        Ok(Self { session, switch, digest })
     }
 
     pub(crate) fn into_inner(self) -> Http2Session {
-        self.0
+        self.session
     }
 }
 
-/// What stands for "reset the stream" among chunks, by its address.
-static ABORT: [u8; 1] = [0];
-
-/// Put in the place of a chunk that is refused, it resets the upstream's stream.
-///
-/// Where a request's body is refused half-way Pingora ends an HTTP/1.1 exchange; of an HTTP/2 one it
-/// stops reading the body and waits for an answer, and the upstream waits for the body. A reset ends
-/// both, and tells the upstream that what it has is not whole.
-pub(crate) fn abort() -> Bytes {
-    Bytes::from_static(&ABORT)
+/// The output of `work`, unless the use of the stream is ended first; `waits` is told who waits.
+async fn unless_ended<T>(
+    switch: &Switch,
+    waits: fn(&Switch, &std::task::Context<'_>) -> bool,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut work = pin!(work);
+    std::future::poll_fn(|cx| {
+        if switch.is_ended() {
+            return Poll::Ready(ended());
+        }
+        let outcome = work.as_mut().poll(cx);
+        if outcome.is_pending() && waits(switch, cx) { Poll::Ready(ended()) } else { outcome }
+    })
+    .await
 }
 
-fn is_abort(chunk: &Bytes) -> bool {
-    std::ptr::eq(chunk.as_ptr(), ABORT.as_ptr())
+fn ended<T>() -> Result<T> {
+    Error::e_explain(ErrorType::ConnectionClosed, "the flow was ended by this gateway")
 }
 
 /// The upward half of a stream.
 struct Body {
     stream: h2::SendStream<Bytes>,
+    switch: Arc<Switch>,
     timeout: Option<Duration>,
     finished: bool,
+}
+
+impl Body {
+    async fn write(&mut self, chunk: Bytes, end: bool) -> Result<()> {
+        let work = write_body(&mut self.stream, chunk, end, self.timeout);
+        let outcome = unless_ended(&self.switch, Switch::write_waits, work).await;
+        if self.switch.is_ended() && !std::mem::replace(&mut self.finished, true) {
+            self.stream.send_reset(h2::Reason::CANCEL);
+        }
+        outcome
+    }
+}
+
+impl Drop for Body {
+    /// What waits in the connection's queue must not go after an end; h2 would send it before a reset of its own.
+    fn drop(&mut self) {
+        if self.switch.is_ended() && !self.finished {
+            self.stream.send_reset(h2::Reason::CANCEL);
+        }
+    }
 }
 
 #[async_trait]
 impl BodyWrite for Body {
     async fn write_all_buf(&mut self, data: &mut Bytes) -> Result<()> {
         let chunk = data.split_to(data.len());
-        if chunk.is_empty() {
+        if chunk.is_empty() && !self.switch.is_ended() {
             return Ok(());
         }
-        if is_abort(&chunk) {
-            self.finished = true;
-            self.stream.send_reset(h2::Reason::CANCEL);
-            return Error::e_explain(ErrorType::WriteError, "the request's body was refused half-way");
-        }
-        write_body(&mut self.stream, chunk, false, self.timeout).await
+        self.write(chunk, false).await
     }
 
     async fn finish(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.finished, true) {
+        if self.finished {
             return Ok(());
         }
-        write_body(&mut self.stream, Bytes::new(), true, self.timeout).await
+        self.write(Bytes::new(), true).await?;
+        self.finished = true;
+        Ok(())
     }
 
     async fn cleanup(&mut self) -> Result<()> {
@@ -87,43 +133,43 @@ impl BodyWrite for Body {
 #[async_trait]
 impl Session for H2Session {
     async fn write_request_header(&mut self, request: Box<RequestHeader>, end: bool) -> Result<()> {
-        self.0.write_request_header(request, end)
+        self.session.write_request_header(request, end)
     }
 
     async fn write_request_body(&mut self, data: Bytes, end: bool) -> Result<()> {
-        self.0.write_request_body(data, end).await
+        self.session.write_request_body(data, end).await
     }
 
     async fn finish_request_body(&mut self) -> Result<()> {
-        self.0.finish_request_body()
+        self.session.finish_request_body()
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.0.read_timeout = timeout;
+        self.session.read_timeout = timeout;
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) {
-        self.0.write_timeout = timeout;
+        self.session.write_timeout = timeout;
     }
 
     async fn read_response_header(&mut self) -> Result<()> {
-        self.0.read_response_header().await
+        unless_ended(&self.switch, Switch::read_waits, self.session.read_response_header()).await
     }
 
     async fn read_response_body(&mut self) -> Result<Option<Bytes>> {
-        self.0.read_response_body().await
+        unless_ended(&self.switch, Switch::read_waits, self.session.read_response_body()).await
     }
 
     fn response_finished(&self) -> bool {
-        self.0.response_finished()
+        self.session.response_finished()
     }
 
     async fn shutdown(&mut self, _code: u32, _why: &str) {
-        self.0.shutdown();
+        self.session.shutdown();
     }
 
     fn response_header(&self) -> Option<&ResponseHeader> {
-        self.0.response_header()
+        self.session.response_header()
     }
 
     fn was_upgraded(&self) -> bool {
@@ -131,37 +177,38 @@ impl Session for H2Session {
     }
 
     fn digest(&self) -> Option<&Digest> {
-        self.0.digest()
+        Some(&self.digest)
     }
 
     fn digest_mut(&mut self) -> Option<&mut Digest> {
-        self.0.digest_mut()
+        Some(&mut self.digest)
     }
 
     fn server_addr(&self) -> Option<&SocketAddr> {
-        self.0.server_addr()
+        self.session.server_addr()
     }
 
     fn client_addr(&self) -> Option<&SocketAddr> {
-        self.0.client_addr()
+        self.session.client_addr()
     }
 
     async fn read_trailers(&mut self) -> Result<Option<HeaderMap>> {
-        self.0.read_trailers().await
+        unless_ended(&self.switch, Switch::read_waits, self.session.read_trailers()).await
     }
 
     fn fd(&self) -> UniqueIDType {
-        self.0.fd()
+        self.session.fd()
     }
 
     async fn check_response_end_or_error(&mut self, _headers: bool) -> Result<bool> {
-        self.0.check_response_end_or_error()
+        self.session.check_response_end_or_error()
     }
 
     fn take_request_body_writer(&mut self) -> Option<Box<dyn BodyWrite>> {
-        let timeout = self.0.write_timeout;
-        let stream = self.0.take_request_body_writer()?;
-        Some(Box::new(Body { stream, timeout, finished: false }))
+        let timeout = self.session.write_timeout;
+        let stream = self.session.take_request_body_writer()?;
+        let switch = Arc::clone(&self.switch);
+        Some(Box::new(Body { stream, switch, timeout, finished: false }))
     }
 
     async fn finish_custom(&mut self) -> Result<()> {

@@ -70,6 +70,19 @@ pub(crate) fn prepare_request(request: &mut RequestHeader, ctx: &Context) -> Res
     set_target(request, &admitted.target, route)
 }
 
+/// A body that was read whole is sent with its length, so that it can leave in one piece with the head.
+///
+/// # Errors
+///
+/// When the header cannot be written, which refuses the request.
+pub(crate) fn state_length(request: &mut RequestHeader, ctx: &Context) -> Result<()> {
+    if let Some(body) = ctx.body.as_ref().filter(|body| !body.is_empty()) {
+        request.remove_header("transfer-encoding");
+        request.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    Ok(())
+}
+
 /// What was decided on is what is forwarded: the path in normal form, and the host of the object.
 fn set_target(request: &mut RequestHeader, target: &str, route: &Route) -> Result<()> {
     let host = match route {
@@ -85,11 +98,16 @@ fn set_target(request: &mut RequestHeader, target: &str, route: &Route) -> Resul
         // HTTP/2 says it in `:authority`, which goes with the target that is replaced below.
         request.insert_header(header::HOST, authority)?;
     }
+    let named = request.headers.get(header::HOST).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (host, scheme) = match host {
+        Some(host) => (Some(host), uri::Scheme::HTTPS),
+        None => (named.as_deref(), uri::Scheme::HTTP),
+    };
     let uri = match host {
         Some(host) if route.is_h2() => {
             request.remove_header("host");
             request.set_version(http::Version::HTTP_2);
-            Uri::builder().scheme(uri::Scheme::HTTPS).authority(host).path_and_query(target).build()
+            Uri::builder().scheme(scheme).authority(host).path_and_query(target).build()
         }
         _ => Uri::builder().path_and_query(target).build(),
     };

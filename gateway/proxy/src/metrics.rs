@@ -48,8 +48,8 @@ pub struct Metrics {
     pub handles_open: IntGauge,
     /// Blind write-ups by outcome.
     pub appends: IntCounterVec,
-    /// Flows ended because a label rose while they were open.
-    pub flows_ended: IntCounter,
+    /// Open flows that were ended, by protocol and by what their client was left with.
+    pub flows_ended: IntCounterVec,
     /// Server-sent events teed.
     pub stream_events: IntCounter,
     /// Telemetry events that did not fit into the queue, by kind.
@@ -140,7 +140,11 @@ impl Metrics {
             handles_refused: counters("bellgate_handles_refused_total", "Sessions refused.", &["why"])?,
             handles_open: gauge("bellgate_handles_open", "Sessions that are open now.")?,
             appends: counters("bellgate_appends_total", "Blind write-ups.", &["outcome"])?,
-            flows_ended: counter("bellgate_flows_ended_total", "Open flows ended because a label rose.")?,
+            flows_ended: counters(
+                "bellgate_flows_ended_total",
+                "Open flows ended because a label, the policy or the time moved on.",
+                &["protocol", "how"],
+            )?,
             stream_events: counter("bellgate_stream_events_total", "Server-sent events teed.")?,
             events_dropped: counters(
                 "bellgate_events_dropped_total",

@@ -15,6 +15,7 @@ use pingora_core::listeners::tls::TlsSettings;
 use pingora_core::protocols::ALPN;
 use pingora_core::server::Server;
 use pingora_core::server::configuration::ServerConf;
+use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
 
 use crate::admin::Admin;
@@ -23,6 +24,7 @@ use crate::connector::{UpstreamConnector, WebRoots};
 use crate::core::Core;
 use crate::gateway::Gateway;
 use crate::observe::Observe;
+use crate::watchman::Watchman;
 
 /// An HTTP/2 connection without a stream is closed after this.
 const H2_IDLE: Duration = Duration::from_secs(60);
@@ -99,6 +101,7 @@ pub fn build(
         service.add_tcp(&address.to_string());
         server.add_service(service);
     }
+    server.add_service(background_service("watchman", Watchman(Arc::clone(core))));
     if let (Some(path), Some(admin)) = (&doors.admin, admin) {
         let mut service = Service::new("admin".to_owned(), admin);
         service.add_uds(&path.to_string_lossy(), Some(Permissions::from_mode(0o600)));

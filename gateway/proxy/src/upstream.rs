@@ -55,17 +55,6 @@ impl Route {
     }
 }
 
-impl Route {
-    /// Whether HTTP/2 is spoken on it through our own connector, which the local workload is not reached by.
-    #[must_use]
-    pub(crate) fn is_h2_beyond(&self) -> bool {
-        match self {
-            Self::Local { .. } => false,
-            Self::Mesh { h2, .. } | Self::Web { h2, .. } => *h2,
-        }
-    }
-}
-
 /// Chooses the peer from the permit. Runs again at every retry.
 ///
 /// # Errors
@@ -95,8 +84,7 @@ pub(crate) async fn peer(core: &Core, session: &Session, ctx: &mut Context) -> R
     ))?;
     let h2 = !upgrade && (address.protocol == Protocol::H2 || (h2_asked && host.is_none()));
     let mut peer = HttpPeer::new(resolve(address).await?, true, sni.clone());
-    peer.options.alpn = ALPN::Custom(CustomALPN::new(VIA_CONNECTOR.to_vec()));
-    peer.options.max_h2_streams = if h2 { H2_STREAMS } else { 1 };
+    through_our_connector(&mut peer, h2);
     let svid = core.identity.valid_svid(core.now()).ok_or(Refusal::NotReady)?;
     peer.group_key =
         core.retirement.group_key(&sni, svid.serial_hash, core.identity.bundles().generation(), core.now());
@@ -120,12 +108,15 @@ fn local(core: &Core, grpc: bool, upgrade: bool) -> Result<(HttpPeer, bool), Ref
         }
     };
     let h2 = !upgrade && (grpc || workload.protocol == Protocol::H2);
-    if h2 {
-        peer.options.set_http_version(2, 2);
-        peer.options.max_h2_streams = H2_STREAMS;
-    }
+    through_our_connector(&mut peer, h2);
     bound(&mut peer, core);
     Ok((peer, h2))
+}
+
+/// Every upstream stream is one of ours, so that every flow can be ended.
+fn through_our_connector(peer: &mut HttpPeer, h2: bool) {
+    peer.options.alpn = ALPN::Custom(CustomALPN::new(VIA_CONNECTOR.to_vec()));
+    peer.options.max_h2_streams = if h2 { H2_STREAMS } else { 1 };
 }
 
 fn bound(peer: &mut HttpPeer, core: &Core) {
@@ -189,15 +180,11 @@ pub(crate) fn fault(error: &Error, request_id: &str) -> Refusal {
 ///
 /// What has to be answered instead.
 pub(crate) fn account_for_failure(core: &Core, ctx: &mut Context, refusal: &Refusal) -> Result<(), Refusal> {
-    let decided = refusal.is_denial() || matches!(refusal, Refusal::StateNotKept);
+    // That a flow was ended is our own decision as well, and tells nothing of who was at the other end.
+    let decided = refusal.is_denial() || matches!(refusal, Refusal::StateNotKept | Refusal::FlowEnded);
     let Some(admitted) = ctx.admitted.as_ref().filter(|_| ctx.contacted && !decided) else { return Ok(()) };
-    let released = release_answer(
-        core,
-        &ctx.snapshot.policy,
-        admitted,
-        &Source::Failure,
-        &mut ctx.exchange,
-    )?;
+    let snapshot = core.snapshot.load_full();
+    let released = release_answer(core, &snapshot.policy, admitted, &Source::Failure, &mut ctx.exchange)?;
     ctx.released = Some(released);
     Ok(())
 }

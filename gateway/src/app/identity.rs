@@ -94,6 +94,9 @@ pub(crate) fn become_gateway(core: &Core, config: &Config) {
                 }
                 Startup::DamagedAtTop(why) => log::error!("`{}` starts at the top, {label}: {why}", subject.name),
             }
+            // Whatever moves here can end what is open.
+            let flows = Arc::clone(&core.flows);
+            watermark.on_change(Arc::new(move || flows.look()));
             let own = Arc::new(Own { id: svid.id.clone(), watermark: Arc::new(watermark) });
             *opened = Some(Arc::clone(&own));
             core.own.store(Some(own));

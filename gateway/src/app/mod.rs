@@ -84,6 +84,7 @@ pub(crate) fn run(loaded: Loaded, threads: usize) -> anyhow::Result<()> {
         web: Arc::clone(&web),
         capabilities: capabilities(&config, &identity)?,
         appends,
+        flows: Arc::default(),
         passage: Arc::default(),
         retirement: Retirement::default(),
         peer_uids: PeerUids::default(),

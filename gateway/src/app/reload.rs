@@ -39,6 +39,7 @@ fn reload(core: &Core, config: &Config) -> Result<String, String> {
     }
     let digest = loaded.policy.digest().to_owned();
     core.snapshot.store(Arc::new(Snapshot { policy: loaded.policy, schemas: loaded.schemas }));
+    core.flows.look();
     log::info!("policy {digest} in force");
     // A policy that named our workload only now.
     identity::become_gateway(core, config);

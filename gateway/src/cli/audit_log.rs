@@ -20,6 +20,8 @@ pub(crate) enum Record {
     Decision { listener: String, decision: Box<Decided> },
     /// The watermark rose.
     WatermarkRaised(Raised),
+    /// A session of the workload's was opened.
+    HandleOpened { handle: String, label: String },
     /// An operator let the workload start anew.
     LabelReset(Reset),
     /// Records that did not fit into the queue.
@@ -66,17 +68,28 @@ pub(crate) struct Downgrade {
     pub(crate) label: String,
 }
 
-/// A rise.
+/// A rise: of the workload's own label, of that of a handle, or of both.
 #[derive(Clone, Deserialize)]
 pub(crate) struct Raised {
     pub(crate) at: String,
     pub(crate) request_id: String,
     pub(crate) object: String,
-    /// The label from then on.
+    /// The label of what was observed.
+    pub(crate) observed: String,
+    /// The workload's own label before.
+    pub(crate) before: String,
+    /// The workload's own label from then on.
     pub(crate) label: String,
-    /// A short digest of the handle that rose, where it was one.
+    /// A short digest of the handle that it was observed under; without one it reached all that were open.
     #[serde(default)]
     pub(crate) handle: Option<String>,
+}
+
+impl Raised {
+    /// Whether the workload's own label rose, and not only that of a handle.
+    pub(crate) fn of_workload(&self) -> bool {
+        self.before != self.label
+    }
 }
 
 /// A reset.
@@ -121,7 +134,7 @@ mod tests {
     fn records_are_told_in_order_and_what_is_none_is_counted() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("audit.jsonl");
-        let raised = r#"{"kind":"watermark-raised","at":"2026-11-23T12:00:00Z","request_id":"r","object":"o","label":"PUBLIC","more":1}"#;
+        let raised = r#"{"kind":"watermark-raised","at":"2026-11-23T12:00:00Z","request_id":"r","object":"o","observed":"PUBLIC","before":"PUBLIC","label":"PUBLIC","more":1}"#;
         let long = "x".repeat(usize::try_from(MOST_BYTES).unwrap() + 5);
         let text = format!(
             "{raised}\nnonsense\n{{\"kind\":\"of-tomorrow\"}}\n{long}\n{{\"kind\":\"gap\",\"dropped\":3}}\n{raised}\n{{\"kind\":\"gap\","
@@ -133,7 +146,7 @@ mod tests {
                 Record::WatermarkRaised(raised) => raised.request_id,
                 Record::Gap { dropped } => format!("gap {dropped}"),
                 Record::Other => "other".into(),
-                Record::Decision { .. } | Record::LabelReset(_) => "?".into(),
+                Record::Decision { .. } | Record::LabelReset(_) | Record::HandleOpened { .. } => "?".into(),
             });
         })
         .unwrap();

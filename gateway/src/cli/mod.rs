@@ -28,14 +28,14 @@ struct Arguments {
 enum Command {
     /// Run the gateway beside its workload
     Run(run::Args),
-    /// See it all at work: an agent, three tools, their gateways, on this machine
+    /// See it all at work: two agents, three tools, their gateways, on this machine
     Demo(demo::Args),
     /// Read a config and everything that it names, and tell all mistakes at once
     Check(check::Args),
     /// Look at what must hold around a gateway for its labels to mean something
     Doctor(doctor::Args),
     /// Ask a policy what it would decide
-    Policy(policy::Args),
+    Policy(Box<policy::Args>),
     /// See what a running gateway's workload has read, or let it start anew
     Label(label::Args),
     /// Check documents against a JSON Schema as the gateway would
@@ -51,7 +51,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Check(args) => check::run(args),
         Command::Doctor(args) => doctor::run(&args),
-        Command::Policy(args) => policy::run(args),
+        Command::Policy(args) => policy::run(*args),
         Command::Label(args) => label::run(&args),
         Command::Manifest(args) => manifest::run(args),
         Command::Registry(args) => registry::run(args),

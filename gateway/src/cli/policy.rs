@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use bellgate_policy::{Policy, Timestamp};
 use bellgate_policy::offline::{self, Inquiry, LineAnswer, MAX_LINE_BYTES};
+use bellgate_policy::{Policy, Timestamp};
 use clap::{Subcommand, ValueEnum};
 
 use super::exit;
@@ -67,7 +67,7 @@ struct Decide {
     #[arg(long, value_name = "KIND", requires = "subject")]
     rule: Option<String>,
     /// The task of the request, as Bellgate-Task has it.
-    #[arg(long, value_name = "JSON", requires = "orchestrator", value_parser = json)]
+    #[arg(long, value_name = "JSON", requires_all = ["orchestrator", "subject"], value_parser = json)]
     task: Option<serde_json::Value>,
     /// Who gave the task: a subject's name in the policy, or a SPIFFE ID.
     #[arg(long, value_name = "NAME|ID", requires = "task")]

@@ -16,7 +16,14 @@ pub(crate) struct Folder {
 }
 
 /// That this process alone has the folder, until it is dropped or the process ends.
-pub(crate) struct Lock(#[expect(dead_code, reason = "held open for its lock")] File);
+pub(crate) struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing alone would not do: a child that is being started may have the descriptor still.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 impl Folder {
     pub(crate) fn new(path: &Path) -> Self {

@@ -9,6 +9,7 @@ use crate::journal::Journal;
 use crate::published::Published;
 use crate::reading::{Link, LinkKind};
 use crate::record::{Record, read_one};
+use crate::state::StateError;
 use crate::sync::{AtomicBool, AtomicU32, AtomicU64, Ordering, Swap};
 use crate::watermark::Watermark;
 
@@ -35,7 +36,7 @@ impl Watermark {
             return Err(HandleError::LimitReached { limit: opening.limit });
         }
         if !journal.lattice.owns(&opening.start) {
-            return Err(HandleError::State(crate::StateError::OtherLattice));
+            return Err(HandleError::State(StateError::OtherLattice));
         }
         let task = match &opening.task {
             Some(text) => {
@@ -114,21 +115,15 @@ impl Watermark {
         self.close(&mut self.journal.lock(), handle)
     }
 
-    /// Written down, not synced. Where that fails, the journal that is written anew does not have the handle any more.
+    /// Written down, not synced. Where that fails, the journal that is written anew does not have the handle any more. Until
+    /// one of the two is durable, what comes without a handle is recorded as if it were open: a crash may bring it back.
     fn close(&self, journal: &mut Journal, handle: &Handle) -> bool {
         if !self.table.remove(handle.key) {
             return false;
         }
-        if self.table.len() == 0 {
-            let mut published = Published::clone(&self.published.load());
-            published.low = None;
-            self.published.store(Arc::new(published));
-        }
         let from = journal.len;
-        if !journal.broken {
-            // A failure is noted there.
-            let _ = journal.append(&Record::Close { handle: handle.key });
-        }
+        let appended = !journal.broken && journal.append(&Record::Close { handle: handle.key }).is_ok();
+        journal.last_close = if appended { from } else { u64::MAX };
         let its = u64::from(handle.bytes.load(Ordering::Relaxed));
         journal.dead = journal.dead.saturating_add(its).saturating_add(journal.since(from));
         true

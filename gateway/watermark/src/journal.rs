@@ -92,6 +92,8 @@ pub(crate) struct Journal {
     pub(crate) side: usize,
     /// The last line that was observed without a handle.
     pub(crate) last_raise: u64,
+    /// Where the last line lies that closed a handle; beyond everything where it could not be written.
+    pub(crate) last_close: u64,
     pub(crate) next_number: u64,
     pub(crate) lattice: Lattice,
     pub(crate) floor: SecurityLabel,

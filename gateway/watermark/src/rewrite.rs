@@ -115,6 +115,7 @@ pub(crate) fn rewrite(
     journal.failed.clear();
     journal.side = 1 - journal.side;
     journal.last_raise = last_raise;
+    journal.last_close = 0;
     journal.broken = false;
     Ok(finished)
 }
@@ -177,16 +178,19 @@ impl Copy<'_> {
             Record::Instance { ref label, .. } | Record::Reset { ref label, .. } => {
                 let label = self.label(label);
                 let first = self.instance.is_none();
-                let rises = self.raise_instance(&label);
+                let rises = self.raise_instance(label.as_ref());
                 if first || rises { self.writer.put(&record).map(Some) } else { Ok(None) }
             }
             Record::Raise { label: text, because, .. } => {
                 let label = self.label(&text);
-                let raises_handles = self.low.as_ref().is_some_and(|low| !low.dominates(&label));
-                if !(self.raise_instance(&label) | raises_handles) {
+                let covers = |low: &SecurityLabel| label.as_ref().is_some_and(|label| low.dominates(label));
+                let raises_handles = self.low.as_ref().is_some_and(|low| !covers(low));
+                if !(self.raise_instance(label.as_ref()) | raises_handles) {
                     return Ok(None);
                 }
-                self.low = self.low.as_ref().map(|low| low.join(&label));
+                if let (Some(low), Some(label)) = (&self.low, &label) {
+                    self.low = Some(low.join(label));
+                }
                 let offset = self.writer.put(&Record::Raise { label: text, because, before: self.last_raise })?;
                 self.last_raise = offset;
                 Ok(Some(offset))
@@ -194,7 +198,7 @@ impl Copy<'_> {
             Record::Under { handle: key, label: text, because, .. } => {
                 let label = self.label(&text);
                 let live = self.table.get(key);
-                if !self.raise_instance(&label) && live.is_none() {
+                if !self.raise_instance(label.as_ref()) && live.is_none() {
                     return Ok(None);
                 }
                 let before = live.as_ref().map_or(0, |handle| handle.place(self.side));
@@ -206,7 +210,7 @@ impl Copy<'_> {
             }
             Record::Open { ref handle, ref start, .. } => {
                 let Some(live) = self.table.get(*handle) else { return Ok(None) };
-                let start = self.label(start);
+                let start = self.label(start).unwrap_or_else(|| self.lattice.bottom());
                 self.open(&live, &start, &record).map(Some)
             }
         }
@@ -219,11 +223,17 @@ impl Copy<'_> {
         Ok(offset)
     }
 
-    fn label(&self, text: &str) -> SecurityLabel {
-        self.lattice.parse_label(text).unwrap_or_else(|_| self.lattice.top())
+    /// `None` for names that the policy does not know. Such a line counts as the top where it is read, but it makes no
+    /// other line needless: the names may come back, and then it says less.
+    fn label(&self, text: &str) -> Option<SecurityLabel> {
+        self.lattice.parse_label(text).ok()
     }
 
-    fn raise_instance(&mut self, label: &SecurityLabel) -> bool {
+    fn raise_instance(&mut self, label: Option<&SecurityLabel>) -> bool {
+        let Some(label) = label else {
+            self.instance.get_or_insert_with(|| self.lattice.bottom());
+            return true;
+        };
         match &self.instance {
             Some(instance) if instance.dominates(label) => false,
             Some(instance) => {
@@ -244,7 +254,7 @@ impl Copy<'_> {
             whole.raise(LinkKind::Observed, label, None);
         }
         let label = &whole.instance.label;
-        if self.instance.is_none() || self.raise_instance(label) {
+        if self.instance.is_none() || self.raise_instance(Some(label)) {
             self.writer.put(&Record::Instance {
                 kind: LinkKind::Damaged,
                 label: self.lattice.text(label),

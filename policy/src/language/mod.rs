@@ -1,13 +1,21 @@
 //! The policy language, version 1: from a YAML file to a [`Policy`].
 //!
-//! ```yaml
+//! ```
+//! # let text = r#"
 //! version: 1
 //! levels: [PUBLIC, STANDARD, CONFIDENTIAL, RESTRICTED]   # low to high; these where left out
 //! categories: [clinical]                                 # none where left out
 //! lake: { label: "RESTRICTED:clinical" }                 # the top where left out
 //! subjects:
-//!   planner: { id: spiffe://demo.bellgate.test/planner, floor: PUBLIC, clearance: "RESTRICTED:clinical", gateway: true }
+//!   planner:
+//!     id: spiffe://demo.bellgate.test/planner
+//!     floor: PUBLIC
+//!     clearance: "RESTRICTED:clinical"
+//!     gateway: true
+//!     handles: { reason: "a process for each session", limit: 1024, life: 1h }   # limit and life can be left out
 //!   search: { id: spiffe://demo.bellgate.test/search, clearance: PUBLIC, gateway: true }
+//!   mailer: { id: spiffe://demo.bellgate.test/mailer, clearance: "RESTRICTED:clinical", gateway: true }
+//!   desk: { id: spiffe://demo.bellgate.test/desk, clearance: CONFIDENTIAL }
 //! upstreams:
 //!   search:
 //!     workload: search                                   # a subject; or `web:` and a DNS name
@@ -15,6 +23,19 @@
 //!     declares: false                                    # whether its own label statements are believed
 //!     routes:
 //!       ask: { methods: [POST], path: /v1/search, manifest: search-query }
+//!   mail:
+//!     web: mail.example.com
+//!     routes:
+//!       send:
+//!         methods: [POST]
+//!         path: /tools/send_email
+//!         manifest: email                                # only a validated body names objects
+//!         objects:                                       # mail/send/inner and so on; what no case takes: mail/send
+//!           at: [/recipients, /cc]                       # JSON Pointers; each element of a list
+//!           cases:                                       # the first that takes a value
+//!             inner: { domain: example.org, label: CONFIDENTIAL }
+//!             boss: { equals: boss@partner.example, label: STANDARD }
+//!             desk: { one_of: [a@x.example, b@x.example], label: STANDARD }
 //! capabilities:
 //!   deidentify:
 //!     urn: "urn:bellgate:actionspace:solver:deidentify:v1"
@@ -24,15 +45,58 @@
 //! grants:
 //!   - { subject: planner, object: search, modes: [observe, alter] }
 //!   - { id: may-deidentify, subject: planner, object: deidentify, modes: [execute] }
+//!   - { subject: planner, object: mail, modes: [alter] }
+//!   - { subject: mailer, object: mail/send, modes: [alter] }
+//!   - subject: planner                                   # lifts the star property for `observe`
+//!     object: search
+//!     modes: [observe]
+//!     read_down:
+//!       budget: 64KiB                                    # of target and headers, until a reset
+//!       paths: ["/wiki/{page}"]                          # every target where left out
+//!       values: { page: [Aspirin, Ibuprofen] }           # what may stand for a parameter; anything where left out
+//!       queries: false                                   # whether a query may come with a path
+//!       headers: [accept-language]                       # beside `accept`; all else is dropped
+//!   - subject: planner                                   # lifts it for bodies that went through the guard
+//!     object: search/ask
+//!     modes: [alter]
+//!     guard:
+//!       capability: deidentify
+//!       label: PUBLIC                                    # of what comes out
+//!       on: egress                                       # or `release`: of answers
+//!       headers: { content-type: [application/json] }    # the usual content types where left out
+//! trusted:                                               # lifts it for one subject, until a date
+//!   - id: outbox
+//!     subject: mailer
+//!     objects: [mail/send/inner, mail/send/boss]
+//!     label: PUBLIC                                      # the object's own where left out
+//!     reason: "it sends what a person has signed"
+//!     expires: 2027-06-30T00:00:00Z
+//! orchestrators:                                         # who may give whom grants for one task
+//!   - id: desk
+//!     subject: desk
+//!     for: [planner]
+//!     objects: [{ object: mail/send, modes: [alter], values: [/recipients, /cc] }]
+//!     lifts: true                                        # whether they lift it, too
+//!     without: [clinical]                                # never while the workload's own label has one of these
+//!     life: 15m
+//!     reason: "it reads the ticket that a person has opened"
+//!     expires: 2027-01-01T00:00:00Z
+//! # "#;
+//! # let policy = bellgate_policy::Policy::parse("policy.yaml", text).unwrap();
+//! # assert_eq!(policy.objects().count(), 8);
 //! ```
 //!
-//! A grant on an upstream covers all its routes; one on `upstream/route` that route alone. Objects share one space of
-//! names. `multilevel:`, `holds_no_data:` of a subject take a reason as text.
+//! A grant on an upstream covers all its routes and their cases; one on `upstream/route` that route and its cases; one on a
+//! case what is under it; `trusted` and `orchestrators` likewise. A case has a `label`, or `objects` of its own. Objects
+//! share one space of names, rules one of IDs. `multilevel:`, `holds_no_data:` of a subject take a reason as text.
+//! An egress guard takes `paths` and `values` like `read_down`, and the route's own path where they are left out; a release
+//! guard takes `statuses`, 200 where left out.
 //!
 //! **What holds.** A file with one mistake gives no policy. Beyond names that exist and labels that can be read: a
 //! clearance dominates the floor; the clearance of a workload dominates every object that it serves, and so does its floor
 //! unless `holds_no_data` says why not; a workload serves one upstream; a SPIFFE ID is one subject; two routes of an
-//! upstream never take the same requests.
+//! upstream never take the same requests. What a rule lifts to, some object that it names can take; nothing of a target
+//! stays open to who goes through a guard; who is given tasks has `handles`; no capability is written down to.
 //!
 //! **What is bounded.** The numbers below, the names (32 bytes), and the document ([`crate::document`]).
 

@@ -108,3 +108,28 @@ pub(super) fn handles_that_never_differ(policy: &Policy, found: &mut Found) {
         }
     }
 }
+
+/// What is stated for a subject for which no gateway speaks is not believed elsewhere, and its clearance counts instead.
+/// Of a floating one this is told already.
+pub(super) fn lifted_unheard(policy: &Policy, found: &mut Found) {
+    for subject in policy.subjects().filter(|subject| !subject.gateway && !subject.floats()) {
+        let of_grants = policy.grants.iter().find(|grant| {
+            let in_mesh = grant.object.server.workload().is_some();
+            let lifts = grant.read_down.is_some() || grant.guard.is_some();
+            grant.subject.index == subject.index && in_mesh && lifts
+        });
+        let of_trusted = policy.trusted.iter().find(|rule| {
+            let in_mesh = rule.objects.iter().any(|object| object.server.workload().is_some());
+            rule.subject.index == subject.index && in_mesh
+        });
+        let Some(rule) = of_grants.map(|grant| &grant.rule).or(of_trusted.map(|rule| &rule.rule)) else { continue };
+        found.add(
+            subject.place,
+            format!(
+                "rule `{rule}` lifts nothing at other gateways: none speaks for `{}`, so its clearance counts as its current label there",
+                subject.name
+            ),
+            String::from("add `gateway: true` where a gateway holds its SVID"),
+        );
+    }
+}

@@ -26,6 +26,7 @@ pub(crate) fn warnings(policy: &Policy) -> Vec<Diagnostic> {
     lifting::trusted_for_nothing(policy, &mut found);
     lifting::tasks_for_any_body(policy, &mut found);
     lifting::handles_that_never_differ(policy, &mut found);
+    lifting::lifted_unheard(policy, &mut found);
     too_long_for_the_wire(policy, &mut found);
     found.warnings.sort_by_key(|warning| (warning.line, warning.column));
     found.warnings

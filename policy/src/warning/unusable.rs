@@ -135,7 +135,10 @@ pub(super) fn bound_to_one_label(policy: &Policy, found: &mut Found) {
             let below =
                 |label: &SecurityLabel| subject.clearance.dominates(label) && !label.dominates(&subject.clearance);
             let mut modes = grant.modes.iter().filter(|(mode, _)| mode.reads());
-            label.is_some_and(below) && modes.any(|(mode, _)| !liftable(policy, subject, object, *mode))
+            // A rule for a part of it is use enough.
+            let parts = || policy.objects_in(&grant.parts).iter().filter(|part| part.is_in(object));
+            let out_of_use = |mode: Mode| parts().all(|part| !liftable(policy, subject, part, mode));
+            label.is_some_and(below) && modes.any(|(mode, _)| out_of_use(*mode))
         });
         let Some((_, example)) = out_of_reach else {
             continue;

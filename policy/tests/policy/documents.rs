@@ -191,7 +191,7 @@ fn exhaust(node: Node<'_>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(crate::plain::cases(600))]
 
     #[test]
     fn no_text_makes_the_reader_panic(text in "[a-c0-9:\\-\\[\\]{}\"'&*!|>%@~?,#\\t \\n\\r.]{0,80}") {
@@ -204,9 +204,10 @@ proptest! {
 
     #[test]
     fn a_policy_with_a_hole_is_refused_or_read_and_never_a_panic(
-        at in 0..crate::world::WORLD.len(), length in 0..40_usize, with in "[a-z:\\[{} \\n,\"]{0,3}",
+        which in any::<bool>(), at in any::<prop::sample::Index>(), length in 0..40_usize, with in "[a-z:/~\\[{} \\n,\"]{0,3}",
     ) {
-        let world = crate::world::WORLD;
+        let world = if which { crate::world::WORLD } else { crate::lifting::LIFTING };
+        let at = at.index(world.len());
         let end = (at + length).min(world.len());
         let text = format!("{}{with}{}", &world[..at], &world[end..]);
         if let Err(Diagnostics(found)) = Policy::parse("p.yaml", &text) {

@@ -70,24 +70,93 @@ fn the_starter_policy_is_right_and_means_what_it_says() {
     assert_eq!(starter.warnings(), []);
 }
 
-#[test]
-fn the_starter_policys_comments_are_right_too() {
+/// The starter policy with all its examples taken in.
+fn whole_starter() -> String {
     let starter = include_str!("../../starter.yaml");
-    let mut whole = starter
-        .replace("  # - untrusted ", "  - untrusted ")
-        .replace("  # web:\n  #   web: example.com\n  #   label:", "  web:\n    web: example.com\n    label:")
-        .replace("  # - { subject: planner, object: web", "  - { subject: planner, object: web")
-        .replace("  # - { subject: planner, object: deidentify", "  - { subject: planner, object: deidentify")
-        .replace(
-            "clearance: \"RESTRICTED:clinical\"\n    gateway: true\n\n  # Tools",
-            "clearance: \"RESTRICTED:clinical,untrusted\"\n    gateway: true\n\n  # Tools",
-        )
-        .replace("<64 hex digits>", &"0".repeat(64));
-    for line in ["capabilities:", "  deidentify:", "    urn:", "    sha256:", "    entry:", "    label:", "    limits:"]
-    {
-        whole = whole.replace(&format!("\n# {line}"), &format!("\n{line}"));
+    let mut whole = String::new();
+    for line in starter.lines() {
+        let (indent, comment) = line.split_at(line.len() - line.trim_start().len());
+        // A comment for a person begins with one space, or three; an example with none, or with what YAML nests by.
+        let prose = |text: &str| text.is_empty() || (text.len() - text.trim_start().len()) % 2 == 1;
+        match comment.strip_prefix('#').filter(|text| !prose(text)) {
+            Some(example) => whole.push_str(&format!("{indent}{example}\n")),
+            None => whole.push_str(&format!("{line}\n")),
+        }
     }
-    let policy = crate::world::read(&whole);
-    assert_eq!(policy.warnings(), []);
+    let planner = "clearance: \"RESTRICTED:clinical\"\n    gateway: true\n    # Handles";
+    assert!(whole.contains(planner) && whole.contains("<64 hex digits>"));
+    whole
+        // As the comment on `web` says.
+        .replace(planner, &planner.replace("clinical\"", "clinical,untrusted\""))
+        .replace("<64 hex digits>", &"0".repeat(64))
+}
+
+#[test]
+fn the_starter_policys_examples_are_right_too() {
+    let text = whole_starter();
+    let policy = match Policy::parse("starter.yaml", &text) {
+        Ok(policy) => policy,
+        Err(mistakes) => panic!("{mistakes}\n{text}"),
+    };
+    assert_eq!(policy.file(), "starter.yaml");
+    let told: Vec<String> = policy.warnings().iter().map(ToString::to_string).collect();
+    // The planner can rise to what the guard may not see: one warning, and it is true.
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("guard `deidentify` may be given content up to RESTRICTED:clinical"), "{told:?}");
     assert!(policy.capability("deidentify").is_some() && policy.upstream("web").is_some());
+    assert!(policy.subject_named("planner").is_some_and(|planner| planner.handles.is_some()));
+    assert!(policy.object("mail/send/partners").is_some());
+    let planner = crate::world::id("planner");
+    assert_eq!(policy.guards_of(&planner).count(), 1);
+    assert_eq!(policy.read_downs_of(&planner).map(|rule| rule.budget).collect::<Vec<_>>(), [65_536]);
+}
+
+#[test]
+fn the_starter_policys_examples_do_what_their_comments_say() {
+    let policy = crate::world::read(&whole_starter());
+    let ask = |question: &str| {
+        let answer =
+            bellgate_policy::offline::answer_line(&policy, 1, question.as_bytes(), bellgate_policy::Timestamp(0));
+        bellgate_policy::offline::summary(&answer).replace("spiffe://demo.bellgate.test/", "")
+    };
+    for (question, expected) in [
+        (
+            r#"{"subject":"planner","object":"web","mode":"observe","current":"RESTRICTED:clinical","target":"/wiki/Aspirin"}"#,
+            "permit planner observe web: grants[3], as PUBLIC:untrusted under read-down look-up",
+        ),
+        (
+            r#"{"subject":"planner","object":"web","mode":"observe","current":"RESTRICTED:clinical","target":"/wiki/Secret"}"#,
+            "refuse planner observe web: no-write-down",
+        ),
+        (
+            r#"{"subject":"planner","object":"search","mode":"alter","current":"RESTRICTED:clinical","target":"/v1/search"}"#,
+            "permit planner alter search: grants[0], as PUBLIC under guard search-without-names",
+        ),
+        (
+            r#"{"subject":"planner","object":"mail/send","mode":"alter","current":"RESTRICTED:clinical","body":{"recipients":["a@example.org"]}}"#,
+            "permit planner alter mail/send/inner: grants[5]",
+        ),
+        (
+            r#"{"subject":"planner","object":"mail/send","mode":"alter","current":"RESTRICTED","body":{"recipients":["a@example.org","lab@partner.example"]}}"#,
+            "refuse planner alter mail/send/partners: no-write-down",
+        ),
+        (
+            r#"{"subject":"mailer","object":"mail/send","mode":"alter","body":{"recipients":["lab@partner.example"]}}"#,
+            "permit mailer alter mail/send/partners: grants[6], as STANDARD under trusted outbox",
+        ),
+        (
+            r#"{"subject":"mailer","object":"mail/send","mode":"alter","body":{"recipients":["lab@partner.example"]},"at":"2030-01-01T00:00:00Z"}"#,
+            "refuse mailer alter mail/send/partners: no-write-down",
+        ),
+        (
+            r#"{"subject":"planner","object":"mail/send","mode":"alter","current":"RESTRICTED","body":{"recipients":["lab@partner.example"]},"orchestrator":"desk","task":{"grants":[{"object":"mail/send","values":{"/recipients":["lab@partner.example"],"/cc":[]}}]}}"#,
+            "permit planner alter mail/send/partners: grants[5], as STANDARD under task desk",
+        ),
+        (
+            r#"{"subject":"planner","object":"mail/send","mode":"alter","current":"RESTRICTED:clinical","body":{"recipients":["lab@partner.example"]},"orchestrator":"desk","task":{"grants":[{"object":"mail/send","values":{"/recipients":["lab@partner.example"],"/cc":[]}}]}}"#,
+            "refuse planner alter mail/send/partners: no-write-down",
+        ),
+    ] {
+        assert_eq!(ask(question), expected, "{question}");
+    }
 }

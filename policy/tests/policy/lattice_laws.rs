@@ -42,7 +42,7 @@ fn plain() -> impl Strategy<Value = Plain> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(crate::plain::cases(2000))]
 
     #[test]
     fn dominates_agrees_with_sets_of_names(a in plain(), b in plain()) {

@@ -351,3 +351,90 @@ fn ask_inbox(policy: &Policy) -> bellgate_policy::Permit {
     };
     decide(policy, &question).permit().unwrap()
 }
+
+/// A small policy of one subject and a route whose bodies name `one` (STANDARD:x), `two` (RESTRICTED) and `three` (PUBLIC),
+/// with these further rules.
+fn small(grants: &str, trusted: &str) -> Policy {
+    read(&format!(
+        "
+version: 1
+categories: [x]
+subjects:
+  s: {{ id: spiffe://demo.bellgate.test/s, floor: PUBLIC, clearance: 'RESTRICTED:x', gateway: true }}
+upstreams:
+  o:
+    web: o.test
+    routes:
+      m:
+        path: /m
+        manifest: k
+        objects:
+          at: /to
+          cases:
+            one: {{ equals: one, label: 'STANDARD:x' }}
+            two: {{ equals: two, label: RESTRICTED }}
+            three: {{ equals: three, label: PUBLIC }}
+capabilities:
+  run: {{ urn: 'urn:ab:run', sha256: {}, entry: run, label: 'RESTRICTED:x' }}
+grants:
+{grants}
+  - {{ id: all, subject: s, object: o, modes: [alter] }}
+{trusted}",
+        "0".repeat(64)
+    ))
+}
+
+fn to_all(policy: &Policy, to: &[&str], current: &str) -> String {
+    let current = label(policy, current);
+    let body = serde_json::json!({ "to": to });
+    let objects = objects(policy, "o POST /m", Content::Json(&body));
+    let question = Question {
+        subject: &id("s"),
+        object: Asked::Several(&objects),
+        mode: Mode::Alter,
+        standing: Standing::Own { watermark: &current, own: &current, declared: None },
+        task: None,
+        target: Some("/m"),
+        content: Content::Json(&body),
+        now: NOVEMBER,
+    };
+    told(policy, &decide(policy, &question))
+}
+
+#[test]
+fn a_body_goes_through_one_guard_or_none() {
+    let guard = |id: &str, object: &str| {
+        format!(
+            "  - {{ id: {id}, subject: s, object: {object}, modes: [alter], guard: {{ capability: run, label: PUBLIC, on: egress }} }}\n"
+        )
+    };
+    let apart = [guard("g1", "o/m/one"), guard("g3", "o/m/three")].concat();
+    let policy = small(&apart, "");
+    assert_eq!(to_all(&policy, &["one"], "RESTRICTED"), "permit g1; PUBLIC guard g1");
+    assert_eq!(to_all(&policy, &["one", "two"], "RESTRICTED"), "permit g1; PUBLIC guard g1");
+    assert_eq!(to_all(&policy, &["one", "three"], "RESTRICTED"), "no-write-down");
+    // One that covers both serves, wherever it stands; the same capability in two rules is two guards.
+    let shared = small(&[apart.as_str(), &guard("g", "o/m")].concat(), "");
+    assert_eq!(to_all(&shared, &["one", "three"], "RESTRICTED"), "permit g1; PUBLIC guard g");
+    assert_eq!(to_all(&shared, &["one", "three", "other"], "RESTRICTED"), "permit g1; PUBLIC guard g");
+}
+
+#[test]
+fn every_object_dominates_what_is_stated() {
+    let trust = |id: &str, label: &str| {
+        format!(
+            "  - {{ id: {id}, subject: s, objects: [o/m/one], {label} reason: x, expires: 2027-01-01T00:00:00Z }}\n"
+        )
+    };
+    let one_rule = small("", &format!("trusted:\n{}", trust("t1", "")));
+    assert_eq!(to_all(&one_rule, &["one"], "CONFIDENTIAL"), "permit all; STANDARD:x trusted t1");
+    // The second object is above what was read, and apart from what the rule states.
+    assert_eq!(to_all(&one_rule, &["two"], "CONFIDENTIAL"), "permit all");
+    assert_eq!(to_all(&one_rule, &["one", "two"], "CONFIDENTIAL"), "no-write-down");
+    let lower = small("", &format!("trusted:\n{}", trust("t2", "label: STANDARD,")));
+    assert_eq!(to_all(&lower, &["one", "two"], "CONFIDENTIAL"), "permit all; STANDARD trusted t2");
+    // A rule more never permits less: both are named.
+    let both = small("", &format!("trusted:\n{}{}", trust("t1", ""), trust("t2", "label: STANDARD,")));
+    assert_eq!(to_all(&both, &["one"], "CONFIDENTIAL"), "permit all; STANDARD:x trusted t1");
+    assert_eq!(to_all(&both, &["one", "two"], "CONFIDENTIAL"), "permit all; STANDARD trusted t1,t2");
+}

@@ -1,6 +1,6 @@
 //! Questions asked offline.
 
-use bellgate_policy::offline::{Inquiry, MAX_LINE_BYTES, answer, answer_line, explain};
+use bellgate_policy::offline::{Inquiry, MAX_LINE_BYTES, answer, answer_line, explain, summary};
 
 use bellgate_policy::Timestamp;
 
@@ -153,4 +153,115 @@ permitted
     let missing = text(None, "nowhere", "observe");
     assert!(missing.contains("none: the policy has no object of this name"), "{missing}");
     assert!(missing.contains("check the name of the object"), "{missing}");
+}
+
+#[test]
+fn a_question_can_have_a_target_a_body_a_task_a_rule_and_a_time() {
+    let policy = crate::world::read(crate::lifting::LIFTING);
+    let ask = |question: &str| {
+        let answer = answer_line(&policy, 3, question.as_bytes(), NOW);
+        summary(&answer).replace("spiffe://demo.bellgate.test/", "")
+    };
+    let task = r#""orchestrator":"desk","task":{"grants":[{"object":"bank/pay","values":{"/recipient":["DE1"]}}]}"#;
+    for (question, expected) in [
+        (
+            String::from(
+                r#"{"subject":"planner","object":"wiki/page","mode":"observe","current":"RESTRICTED","target":"/wiki/Aspirin"}"#,
+            ),
+            "permit planner observe wiki/page: wiki-down, as PUBLIC under read-down wiki-down",
+        ),
+        (
+            String::from(
+                r#"{"subject":"planner","object":"mail/send","mode":"alter","current":"STANDARD","body":{"recipients":["a@example.org"]}}"#,
+            ),
+            "permit planner alter mail/send/inner: mails",
+        ),
+        (
+            String::from(r#"{"subject":"planner","object":"mail/send","mode":"alter","current":"STANDARD"}"#),
+            "refuse planner alter mail/send: no-write-down",
+        ),
+        (
+            format!(
+                r#"{{"subject":"planner","object":"bank/pay","mode":"alter",{task},"body":{{"recipient":"DE1"}}}}"#
+            ),
+            "permit planner alter bank/pay: desk, as PUBLIC under task desk",
+        ),
+        (
+            format!(
+                r#"{{"subject":"planner","object":"bank/pay","mode":"alter",{task},"body":{{"recipient":"DE2"}}}}"#
+            ),
+            "refuse planner alter bank/pay: not-granted",
+        ),
+        (
+            format!(r#"{{"subject":"planner","object":"bank/pay","mode":"alter",{task}}}"#),
+            "permit planner alter bank/pay: desk, as PUBLIC under task desk",
+        ),
+        (
+            format!(r#"{{"subject":"planner","object":"bank/pay","mode":"alter",{task},"at":"2027-01-01T00:00:00Z"}}"#),
+            "error line 3: task: the rule that lets `desk` open tasks expired at 2027-01-01T00:00:00.000Z: have it renewed under `orchestrators`",
+        ),
+        (
+            String::from(
+                r#"{"subject":"raised","object":"mail/send/boss","mode":"alter","current":"STANDARD","rule":"trusted"}"#,
+            ),
+            "permit raised alter mail/send/boss: grants[9], as STANDARD under trusted reports",
+        ),
+        (
+            String::from(
+                r#"{"subject":"raised","object":"mail/send/boss","mode":"alter","current":"STANDARD","rule":"guard"}"#,
+            ),
+            "refuse raised alter mail/send/boss: label-out-of-range",
+        ),
+        (
+            String::from(r#"{"subject":"raised","object":"mail/send/boss","mode":"alter","current":"STANDARD"}"#),
+            "refuse raised alter mail/send/boss: label-out-of-range",
+        ),
+        (
+            String::from(r#"{"subject":"planner","object":"wiki","mode":"observe","rule":"lifted"}"#),
+            "error line 3: `lifted` is not a kind of rule: expected `read-down`, `trusted`, `guard` or `task`",
+        ),
+        (
+            String::from(r#"{"subject":"planner","object":"wiki","mode":"observe","at":"tomorrow"}"#),
+            "error line 3: `tomorrow` is not a time in UTC: write it as `2027-06-30T00:00:00Z` (RFC 3339)",
+        ),
+        (
+            String::from(r#"{"subject":"planner","object":"wiki","mode":"observe","orchestrator":"desk"}"#),
+            "error line 3: `task` and `orchestrator` go together: give both, or neither",
+        ),
+    ] {
+        assert_eq!(ask(&question), expected, "{question}");
+    }
+}
+
+#[test]
+fn a_person_reads_what_was_lifted_and_as_what_it_goes() {
+    let policy = crate::world::read(crate::lifting::LIFTING);
+    let text = |question: &str| {
+        let inquiry: Inquiry = serde_json::from_str(question).unwrap();
+        explain(&policy, &inquiry, &answer(&policy, &inquiry, NOW).unwrap(), NOW)
+    };
+    assert_eq!(
+        text(r#"{"subject":"mailer","object":"mail/send/boss","mode":"alter"}"#),
+        "\
+permitted
+
+  mailer (spiffe://demo.bellgate.test/mailer) may alter mail/send/boss.
+
+  current label   RESTRICTED:clinical   (the floor: none was given)
+  object's label  STANDARD
+  clearance       RESTRICTED:clinical
+  rule            outgoing
+
+  why             outgoing grants it;
+                  no read up: RESTRICTED:clinical dominates STANDARD;
+                  no write down: lifted by outbox (trusted), and so it goes as STANDARD.
+                  (as far as can be said without a body)
+"
+    );
+    let refused = text(r#"{"subject":"planner","object":"search/ask","mode":"alter","current":"RESTRICTED"}"#);
+    assert!(refused.contains("  or              guard: rule `clean-search` lets content through"), "{refused}");
+    let adds = text(
+        r#"{"subject":"planner","object":"bank/pay","mode":"alter","orchestrator":"desk","task":{"grants":[{"object":"bank/pay","values":{"/recipient":[]}}]},"body":{}}"#,
+    );
+    assert!(adds.contains("no write down: PUBLIC dominates PUBLIC."), "{adds}");
 }

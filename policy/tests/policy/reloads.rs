@@ -2,7 +2,8 @@
 //! the new policy would not give.
 
 use bellgate_policy::{
-    Answer, Asked, Content, Mode, Question, Reason, Release, Serving, Standing, Timestamp, decide, release,
+    Answer, Asked, Content, Mode, Question, Reason, Release, RequestShape, Serving, Standing, Timestamp, decide,
+    release,
 };
 
 use crate::world::{WORLD, id, label, read, world};
@@ -85,4 +86,72 @@ fn an_open_answer_is_decided_under_the_new_policy() {
     for new in [&lowered, &without_subject] {
         assert!(matches!(release(new, &permit, &answer), Release::Withheld(_)));
     }
+}
+
+#[test]
+fn what_a_body_named_under_the_old_policy_is_decided_under_the_new_one() {
+    use crate::lifting::LIFTING;
+    let old = read(LIFTING);
+    let body = serde_json::json!({ "recipients": ["a@example.org", "boss@partner.example"] });
+    let shape = RequestShape { method: "POST", path: "/tools/send_email", has_body: true, upgrade: false };
+    let target = old.resolve(old.upstream("mail").unwrap(), &shape, Content::Json(&body));
+    let verdict = |policy: &bellgate_policy::Policy, now| {
+        let current = label(policy, "RESTRICTED:clinical");
+        let question = Question {
+            subject: &id("mailer"),
+            object: Asked::Several(&target.objects),
+            mode: target.mode,
+            standing: Standing::Own { watermark: &current, own: &current, declared: None },
+            task: None,
+            target: Some("/tools/send_email"),
+            content: Content::Json(&body),
+            now,
+        };
+        decide(policy, &question).reasons().to_vec()
+    };
+    let now = Timestamp::from_author("2026-11-01T00:00:00Z").unwrap();
+    assert_eq!(verdict(&old, now), []);
+    for (what, from, to, expected) in [
+        ("as before", "PUBLIC", "PUBLIC", vec![]),
+        (
+            "a case is gone",
+            "            boss: { equals",
+            "            chief: { equals",
+            vec![Reason::NotGranted, Reason::NoWriteDown],
+        ),
+        ("the rule is gone", "id: outbox, subject: mailer", "id: outbox, subject: stray", vec![Reason::NoWriteDown]),
+        (
+            "the rule is narrower",
+            "mail/send/inner, mail/send/boss], label: STANDARD",
+            "mail/send/inner], label: STANDARD",
+            vec![Reason::NoWriteDown],
+        ),
+        (
+            "the grant is gone",
+            "subject: mailer, object: mail/send",
+            "subject: stray, object: mail/send",
+            vec![Reason::NotGranted, Reason::NoWriteDown],
+        ),
+        (
+            "the rule gives what one can't take",
+            "label: STANDARD, reason: \"it sends",
+            "label: CONFIDENTIAL, reason: \"it sends",
+            vec![Reason::NoWriteDown],
+        ),
+    ] {
+        let text = LIFTING.replace(from, to);
+        let text = if what == "a case is gone" {
+            text.replace("mail/send/boss]", "mail/send/chief]")
+        } else if what.contains("take") {
+            // Only one of the two objects can be named with that label.
+            text.replace(
+                "objects: [mail/send/inner, mail/send/boss], label: CONFIDENTIAL",
+                "objects: [mail], label: CONFIDENTIAL",
+            )
+        } else {
+            text
+        };
+        assert_eq!(verdict(&read(&text), now), expected, "{what}");
+    }
+    assert_eq!(verdict(&old, Timestamp::from_author("2027-06-30T00:00:00Z").unwrap()), [Reason::NoWriteDown]);
 }

@@ -1,6 +1,5 @@
 //! The decision against an oracle that knows levels as numbers and categories as sets of names, on policies made at random.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use bellgate_policy::{
@@ -9,40 +8,8 @@ use bellgate_policy::{
 };
 use proptest::prelude::*;
 
+use crate::plain::{Plain, cases, plain};
 use crate::world::{id, read};
-
-const CATEGORIES: [&str; 3] = ["a", "b", "c"];
-
-#[derive(Clone, Debug, PartialEq)]
-struct Plain {
-    level: usize,
-    categories: BTreeSet<&'static str>,
-}
-
-impl Plain {
-    fn text(&self) -> String {
-        let names: Vec<&str> = self.categories.iter().copied().collect();
-        let separator = if names.is_empty() { "" } else { ":" };
-        format!("L{}{separator}{}", self.level, names.join(","))
-    }
-
-    fn dominates(&self, other: &Self) -> bool {
-        self.level >= other.level && other.categories.is_subset(&self.categories)
-    }
-
-    fn join(&self, other: &Self) -> Self {
-        Self {
-            level: self.level.max(other.level),
-            categories: self.categories.union(&other.categories).copied().collect(),
-        }
-    }
-}
-
-fn plain() -> impl Strategy<Value = Plain> {
-    let categories = prop::sample::subsequence(CATEGORIES.to_vec(), 0..=3);
-    (0..3_usize, categories)
-        .prop_map(|(level, categories)| Plain { level, categories: categories.into_iter().collect() })
-}
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -109,7 +76,7 @@ fn own(policy: &Policy, mode: Mode, watermark: &SecurityLabel) -> Vec<Reason> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #![proptest_config(cases(1500))]
 
     #[test]
     fn a_permit_is_exactly_a_grant_and_both_properties(

@@ -67,7 +67,10 @@ async fn run(options: Options) -> anyhow::Result<()> {
 
 fn sidecar<'m>(mesh: &'m Mesh, name: &str, kinds: &[String]) -> Sidecar<'m> {
     let files: Vec<String> = kinds.iter().map(|kind| format!("{kind}.json")).collect();
-    mesh.sidecar(name).kinds(kinds.iter().map(String::as_str).zip(files.iter().map(String::as_str)))
+    // A run is opened by a blind write-up, which holds its place in the queue for half a minute.
+    mesh.sidecar(name)
+        .limits("append_queue: 16384")
+        .kinds(kinds.iter().map(String::as_str).zip(files.iter().map(String::as_str)))
 }
 
 /// Copies the schemas into the mesh's folder, and says which kinds there are.

@@ -7,6 +7,7 @@ mod append;
 mod between;
 mod bodies;
 mod egress;
+mod flows;
 mod guards;
 mod handles;
 mod ingress;

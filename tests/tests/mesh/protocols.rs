@@ -11,7 +11,8 @@ use futures::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Version};
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 struct Pair {
@@ -243,6 +244,45 @@ async fn server_sent_events_arrive_one_by_one() {
             stream.is_closed().then_some(())
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn a_head_and_its_validated_body_arrive_together() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pair = pair(listener.local_addr().unwrap(), false).await;
+    let server = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let (mut first_reads, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+        while first_reads.len() < 20 {
+            let count = tcp.read(&mut buffer).await.unwrap();
+            let read = String::from_utf8_lossy(&buffer[..count]).into_owned();
+            // Where the body is not here yet, it is awaited, so that the next read is of the next request.
+            let mut rest = read.clone();
+            while !rest.ends_with('}') {
+                let count = tcp.read(&mut buffer).await.unwrap();
+                rest.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            }
+            first_reads.push(read);
+            tcp.write_all(&bellgate_tests::ok_response("", "{}")).await.unwrap();
+        }
+        first_reads
+    });
+    for h2 in [false, true] {
+        let mut client = client(&pair, h2).await;
+        for _ in 0..10 {
+            // Without a stated length on HTTP/2: it is known by the time that the request leaves.
+            let (sender, stream) = streamed();
+            sender.send(Bytes::from_static(b"{\"version\":\"1\",\"query\":\"x\"}")).unwrap();
+            drop(sender);
+            let request = Request::builder().method(Method::POST).uri("/v1/search").header("host", "search");
+            assert_eq!(client.ask(request.body(stream).unwrap()).await.status, 200);
+        }
+    }
+    for read in within("twenty requests", server).await.unwrap() {
+        assert!(read.starts_with("POST") && read.ends_with("\"x\"}"), "{read}");
+        assert!(read.to_ascii_lowercase().contains("content-length: 27\r\n"), "{read}");
+        assert!(!read.to_ascii_lowercase().contains("transfer-encoding"), "{read}");
     }
 }
 

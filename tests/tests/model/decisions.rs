@@ -37,11 +37,13 @@ const STATED: usize = LABELS + 1;
 
 /// For an alteration and for an append.
 type ByMode<T> = [T; 2];
+/// By watermark: what comes of it, and the label that the request states.
+type Stating = [(Outcome, Label); LABELS];
 
 /// All decisions of one policy.
 pub(crate) struct Decisions {
-    /// By caller, target, mode and watermark; with the label that the request states.
-    outbound: [[ByMode<[(Outcome, Label); LABELS]>; TARGETS]; SEATS],
+    /// By caller, target and mode.
+    outbound: [[ByMode<Stating>; TARGETS]; SEATS],
     /// By caller, serving workload, mode and stated label.
     inbound: [[ByMode<[Outcome; STATED]>; SEATS]; SEATS],
     /// By reader, target, and label that the serving gateway states.

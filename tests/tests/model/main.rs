@@ -23,9 +23,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod answer;
 mod decisions;
+mod fate;
 mod label;
+mod memory;
 mod protocol;
+mod request;
 mod rule;
 mod state;
 mod step;

@@ -24,6 +24,8 @@ pub(super) struct Ask<'a> {
     pub(super) host: &'a str,
     pub(super) path: &'a str,
     pub(super) body: Option<Bytes>,
+    /// The handle of the session that asks.
+    pub(super) handle: Option<&'a str>,
 }
 
 /// An answer, read whole.
@@ -43,7 +45,7 @@ impl Told {
 
 /// Asks through the gateway's egress listener, as an agent does.
 pub(super) async fn ask(egress: SocketAddr, ask: Ask<'_>) -> anyhow::Result<Told> {
-    let stream = TcpStream::connect(egress).await.context("connecting to the planner's gateway")?;
+    let stream = TcpStream::connect(egress).await.context("connecting to a gateway")?;
     timeout(PATIENCE, exchange(stream, ask)).await.context("the gateway did not answer in time")?
 }
 
@@ -64,7 +66,7 @@ pub(super) async fn ask_directly(
 /// A plain GET, for `/metrics` and `/readyz`.
 pub(super) async fn get(address: SocketAddr, path: &str) -> anyhow::Result<Told> {
     let host = address.to_string();
-    ask(address, Ask { method: Method::GET, host: &host, path, body: None }).await
+    ask(address, Ask { method: Method::GET, host: &host, path, body: None, handle: None }).await
 }
 
 async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ask: Ask<'_>) -> anyhow::Result<Told> {
@@ -73,6 +75,9 @@ async fn exchange(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
     let mut request = Request::builder().method(ask.method).uri(ask.path).header("host", ask.host);
     if ask.body.is_some() {
         request = request.header("content-type", "application/json");
+    }
+    if let Some(handle) = ask.handle {
+        request = request.header("bellgate-handle", handle);
     }
     let request = request.body(Full::new(ask.body.unwrap_or_default()))?;
     let began = Instant::now();

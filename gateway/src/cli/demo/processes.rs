@@ -1,4 +1,4 @@
-//! The processes of the demo: four gateways and the enclave host.
+//! The processes of the demo: five gateways and the enclave host.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

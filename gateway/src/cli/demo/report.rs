@@ -15,7 +15,7 @@ pub(super) struct Step {
     pub(super) from: &'static str,
     pub(super) to: &'static str,
     /// Method and path, or what was called.
-    pub(super) sent: String,
+    pub(super) sent: &'static str,
     /// `permit`, or the reason code or problem that refused.
     pub(super) verdict: String,
     /// Why, in words.
@@ -28,6 +28,16 @@ pub(super) struct Step {
     pub(super) as_declared: bool,
     /// What was declared, said where it did not go so.
     pub(super) declared: String,
+}
+
+impl Step {
+    /// Says `why` where it was permitted; what was refused says so itself.
+    pub(super) fn because(mut self, why: String) -> Self {
+        if self.verdict == "permit" {
+            self.why = why;
+        }
+        self
+    }
 }
 
 /// The printer.
@@ -74,7 +84,7 @@ impl Report {
         }
         let verdict = if step.verdict == "permit" { "permit".to_owned() } else { format!("REFUSED {}", step.verdict) };
         println!(
-            "{:>2}  {:<8} -> {:<7}  {:<26}  {verdict:<21}  {millis:>6.1} ms  {}",
+            "{:>2}  {:<10} -> {:<10}  {:<24}  {verdict:<21}  {millis:>6.1} ms  {}",
             self.steps, step.from, step.to, step.sent, step.why
         );
         if !step.as_declared {
@@ -142,6 +152,7 @@ impl Report {
         }
         println!("\nEverything stays up until Ctrl-C. You are the planner; try it:");
         println!("  curl -s http://{}/v1/patients/4711 -H 'Host: records'", world.egress());
+        println!("  bellgate label show --config {}", world.config().display());
         println!("  curl -s {} | grep ^bellgate_decisions", world.metrics_url());
         println!("  policy, configs, logs and lake: {}", world.folder().display());
     }

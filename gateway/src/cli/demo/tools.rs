@@ -1,4 +1,5 @@
-//! The three tools of the demo: small real servers on loopback, each the workload of a sidecar.
+//! The tools of the demo and its second agent: small real servers on loopback, each the workload of a sidecar.
+#![expect(clippy::indexing_slicing, reason = "a `serde_json::Value` gives null where it has no such member")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,6 +17,8 @@ use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::client::{self, Ask};
+
 /// How many events the vitals stream has.
 pub(super) const VITALS: usize = 300;
 
@@ -27,6 +30,10 @@ pub(super) enum Tool {
     Search,
     Records,
     Vault,
+    /// An agent that looks up what it is told to summarise, through its own gateway.
+    Summariser {
+        egress: SocketAddr,
+    },
 }
 
 /// Starts a tool; returns where it listens.
@@ -54,11 +61,11 @@ async fn answer(tool: Tool, request: Request<Incoming>) -> Response<Body> {
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let segments: Vec<&str> = head.uri.path().trim_matches('/').split('/').collect();
     match (tool, &head.method, segments.as_slice()) {
-        (Tool::Search, &Method::POST, ["v1", "search"]) => {
+        (Tool::Search, &Method::POST, ["v1", "search" | "careful-search"]) => {
             let query = serde_json::from_slice::<Value>(&body).ok();
-            let words =
-                query.as_ref().and_then(|query| query["query"].as_str()).map_or(0, |text| text.split(' ').count());
-            json(&json!({"results": [
+            let asked = query.as_ref().and_then(|query| query["query"].as_str()).unwrap_or_default();
+            let words = asked.split(' ').count();
+            json(&json!({"asked": asked, "results": [
                 {"title": "Hypertension in adults: diagnosis and management", "words_matched": words},
                 {"title": "Drug interactions of ACE inhibitors", "words_matched": words.min(2)},
             ]}))
@@ -67,10 +74,36 @@ async fn answer(tool: Tool, request: Request<Incoming>) -> Response<Body> {
         (Tool::Records, &Method::GET, ["v1", "patients", _, "vitals"]) => vitals(),
         (Tool::Records, &Method::POST, ["v1", "patients", _, "notes"]) => json(&json!({"stored": true})),
         (Tool::Vault, &Method::POST, ["v1", "reports"]) => json(&json!({"stored": true})),
+        (Tool::Summariser { egress }, &Method::POST, ["v1", "summaries"]) => summary(egress, &body).await,
         (Tool::Vault, &Method::GET, _) => json(&json!({"settlements": ["sealed"]})),
         _ => {
             let mut response = json(&json!({"detail": "no such page"}));
             *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
+    }
+}
+
+/// Looks up what it was given before it writes; tells how that went.
+async fn summary(egress: SocketAddr, body: &Bytes) -> Response<Body> {
+    let given = serde_json::from_slice::<Value>(body).unwrap_or_default();
+    let about = given["conditions"][0]["display"].as_str().unwrap_or("health").to_owned();
+    let question = json!({"manifest_version": "1.0.0", "query": about});
+    let ask = Ask {
+        method: Method::POST,
+        host: "search",
+        path: "/v1/search",
+        body: Some(Bytes::from(question.to_string())),
+        handle: None,
+    };
+    match client::ask(egress, ask).await {
+        Ok(told) => json(&json!({
+            "summary": format!("One patient with {about}."),
+            "search": {"status": told.status.as_u16(), "answer": told.json(), "microseconds": u64::try_from(told.took.as_micros()).unwrap_or(u64::MAX)},
+        })),
+        Err(error) => {
+            let mut response = json(&json!({"detail": error.to_string()}));
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
             response
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -58,47 +58,54 @@ impl World {
         report.starting("a capability registry over mTLS, with `deidentify` and two that misbehave");
         let enclave = start_enclave(run)?;
         report.starting("the enclave host, which runs capabilities in processes of their own");
-        let ports: Vec<SocketAddr> = free_ports(9)?;
+        let ports: Vec<SocketAddr> = free_ports(12)?;
         let mut ports = ports.into_iter();
         let mut port = || ports.next().context("free ports");
+        let (egress, summariser_egress) = (port()?, port()?);
+        let workloads = [
+            ("search", Tool::Search),
+            ("records", Tool::Records),
+            ("vault", Tool::Vault),
+            ("summariser", Tool::Summariser { egress: summariser_egress }),
+        ];
         let mut upstreams = Vec::new();
-        let mut tool_addresses = Vec::new();
-        for (name, tool) in [("search", Tool::Search), ("records", Tool::Records), ("vault", Tool::Vault)] {
+        let mut addresses = Vec::new();
+        for (name, tool) in workloads {
             upstreams.push((name, port()?));
-            tool_addresses.push(tools::start(tool).await?);
+            addresses.push(tools::start(tool).await?);
         }
-        let (egress, planner_metrics) = (port()?, port()?);
         let uid = rustix::process::getuid().as_raw();
-        let mut gateways = Vec::new();
         let planner = Sidecar {
             name: "planner",
             ingress: egress,
             workload: None,
             egress: Some(egress),
-            metrics: planner_metrics,
+            metrics: port()?,
             upstreams: &upstreams,
             registry,
             uid,
         };
-        gateways.push(start_gateway(run, &planner)?);
+        let planner_metrics = planner.metrics;
+        let mut gateways = vec![start_gateway(run, &planner)?];
         let mut all_metrics = vec![planner_metrics];
-        for ((name, ingress), workload) in upstreams.iter().zip(tool_addresses) {
-            let metrics = port()?;
-            all_metrics.push(metrics);
+        for ((name, ingress), workload) in upstreams.iter().zip(addresses) {
+            let calls = *name == "summariser";
             let sidecar = Sidecar {
                 name,
                 ingress: *ingress,
                 workload: Some(workload),
-                egress: None,
-                metrics,
-                upstreams: &[],
+                egress: calls.then_some(summariser_egress),
+                metrics: port()?,
+                // The first is the search: all that it calls.
+                upstreams: upstreams.get(..usize::from(calls)).unwrap_or_default(),
                 registry,
                 uid,
             };
+            all_metrics.push(sidecar.metrics);
             gateways.push(start_gateway(run, &sidecar)?);
         }
         report.starting(
-            "the agent `planner` and the tools `search`, `records`, `vault`, each behind a gateway of its own",
+            "the agents `planner` and `summariser`, the tools `search`, `records`, `vault`, each behind a gateway of its own",
         );
         let records_ingress = upstreams.iter().find(|(name, _)| *name == "records").map(|(_, address)| *address);
         let tools = upstreams.iter().map(|(name, _)| (*name).to_owned());
@@ -163,6 +170,11 @@ impl World {
         self.folder.path()
     }
 
+    /// The config of the planner's gateway.
+    pub(super) fn config(&self) -> PathBuf {
+        self.folder().join("planner.yaml")
+    }
+
     /// The workloads with a gateway.
     pub(super) fn sidecars(&self) -> Vec<String> {
         self.sidecars.clone()
@@ -188,7 +200,7 @@ fn start_authority(run: &Path, stopped: &watch::Receiver<bool>) -> anyhow::Resul
     let authority = DevelopmentAuthority::new(TRUST_DOMAIN, Options { svid_ttl: SVID_TTL, ..Options::default() })?;
     let sockets = run.join("spire");
     std::fs::DirBuilder::new().mode(0o700).create(&sockets)?;
-    for name in ["planner", "search", "records", "vault", "registry"] {
+    for name in ["planner", "summariser", "search", "records", "vault", "registry"] {
         let (authority, id, stopped) = (authority.clone(), spiffe_id(name)?, stopped.clone());
         let socket = sockets.join(format!("{name}.sock"));
         tokio::spawn(async move {

@@ -43,16 +43,11 @@ pub(super) fn checks(loaded: &Loaded) -> Vec<Finding> {
         findings.push(Finding::ok("policy", "no warnings, covert channels by `withheld` included"));
     }
     if let Some(egress) = &config.egress {
+        // That it is loopback or a socket was held when the config was read.
         findings.push(match &egress.listen {
-            EgressListen::Loopback(address) if address.ip().is_loopback() => {
+            EgressListen::Loopback(address) => {
                 Finding::ok("egress", format!("listens on {address}: whoever is in the pod, and nobody else"))
             }
-            EgressListen::Loopback(address) => Finding::fail(
-                "egress",
-                format!("listens on {address}, which can be reached from outside"),
-                "a loopback address, or a unix socket",
-                "change `egress.listen`",
-            ),
             EgressListen::Unix(unix) => {
                 Finding::ok("egress", format!("`{}`, for uids {:?}", unix.socket.display(), unix.uids))
             }
@@ -95,4 +90,67 @@ fn unlabelled_by_peers(loaded: &Loaded) -> Option<Finding> {
             "without it their answers count as labelled with their clearance; that is safe, and withholds more",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::finding::Status;
+    use super::*;
+    use crate::config;
+
+    const POLICY: &str = "\
+version: 1
+subjects:
+  planner: { id: spiffe://td.test/planner, floor: PUBLIC, clearance: RESTRICTED, gateway: true }
+  search: { id: spiffe://td.test/search, clearance: PUBLIC, gateway: true }
+upstreams:
+  search: { workload: search, label: PUBLIC }
+grants:
+  - { subject: planner, object: search, modes: [alter] }
+";
+    const CONFIG: &str = "\
+version: 1
+policy: policy.yaml
+identity: { workload_api: \"unix:///x.sock\", id: spiffe://td.test/planner }
+state: { directory: /nowhere/state }
+egress: { listen: \"127.0.0.1:15001\" }
+upstreams: { search: { address: \"127.0.0.1:8443\" } }
+";
+
+    /// The statuses of one check.
+    fn of(policy: &str, config: &str, check: &str) -> Vec<Status> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("policy.yaml"), policy).unwrap();
+        let file = folder.path().join("bellgate.yaml");
+        fs::write(&file, config).unwrap();
+        let findings = match config::load(&file) {
+            Ok(loaded) => checks(&loaded),
+            Err(report) => vec![unreadable(&file, &report)],
+        };
+        findings.iter().filter(|finding| finding.check == check).map(|finding| finding.status).collect()
+    }
+
+    #[test]
+    fn each_check_is_well_in_one_config_and_not_in_another() {
+        for check in ["config", "policy", "egress"] {
+            assert_eq!(of(POLICY, CONFIG, check), [Status::Ok], "{check}");
+        }
+        for check in ["state-missing", "no-gateway"] {
+            assert_eq!(of(POLICY, CONFIG, check), [], "{check}");
+        }
+        assert_eq!(of(&POLICY.replace("version: 1", "version: 2"), CONFIG, "config"), [Status::Fail]);
+        // A floating callee that low callers may ask: one bit for each rise.
+        let covert =
+            POLICY.replace("search, clearance: PUBLIC", "search, floor: PUBLIC, clearance: RESTRICTED").replace(
+                "  planner: { id: spiffe://td.test/planner, floor: PUBLIC, clearance: RESTRICTED",
+                "  planner: { id: spiffe://td.test/planner, floor: PUBLIC, clearance: STANDARD",
+            );
+        assert_eq!(of(&covert, CONFIG, "policy"), [Status::Warn]);
+        let floor = CONFIG.replace("/nowhere/state", "/nowhere/state, missing: floor");
+        assert_eq!(of(POLICY, &floor, "state-missing"), [Status::Warn]);
+        let plain = POLICY.replace("search, clearance: PUBLIC, gateway: true", "search, clearance: PUBLIC");
+        assert_eq!(of(&plain, CONFIG, "no-gateway"), [Status::Warn]);
+    }
 }

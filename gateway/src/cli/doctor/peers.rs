@@ -1,6 +1,7 @@
 //! The upstreams of the mesh: each proves its identity, and is behind a gateway exactly where the policy says so.
 //!
-//! Each is asked `OPTIONS *`, which a gateway answers itself and no workload hears of. What a gateway answers has headers of its own.
+//! Each is asked `OPTIONS *`, which a gateway answers itself and no workload hears of. What a gateway answers has the name that it gave the
+//! exchange.
 
 use std::net::ToSocketAddrs as _;
 use std::time::Duration;
@@ -120,7 +121,7 @@ async fn ask(own: &Own, subject: &Subject, settings: &UpstreamSettings) -> Peer 
     }
 }
 
-/// Whether what answers has a gateway's own headers.
+/// Whether what answers names the exchange, as gateways do.
 async fn options(stream: tokio_rustls::client::TlsStream<TcpStream>) -> anyhow::Result<bool> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
@@ -131,7 +132,7 @@ async fn options(stream: tokio_rustls::client::TlsStream<TcpStream>) -> anyhow::
         .body(Empty::<Bytes>::new())?;
     let response = sender.send_request(request).await.context("it broke off")?;
     driver.abort();
-    Ok(response.headers().keys().any(|name| name.as_str().starts_with("bellgate-")))
+    Ok(response.headers().contains_key("bellgate-request-id"))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ fn start(folder: &Path, subject: &Subject, lattice: &Lattice, missing: Missing) 
             );
         }
     };
-    judged(&startup, &subject.name.to_string(), &lattice.text(&watermark.reading().label))
+    judged(&startup, subject.name.as_ref(), &lattice.text(&watermark.reading().label))
 }
 
 fn judged(startup: &Startup, name: &str, label: &str) -> Finding {

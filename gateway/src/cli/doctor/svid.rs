@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bellgate_policy::SpiffeId;
-use bellgate_spire::{Identity, SourceEvent, follow_workload_api, wall_clock};
+use bellgate_policy::{Policy, SpiffeId, Timestamp};
+use bellgate_spire::{Identity, Readiness, SourceEvent, follow_workload_api, wall_clock};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -63,22 +63,24 @@ pub(super) fn checks(loaded: &Loaded, gateway: &Gateway, own: &Own) -> Vec<Findi
     let wanted = loaded.config.identity.id.as_ref();
     let mut findings = vec![matches(wanted, own.id.as_ref(), &own.why, me, gateway)];
     if let Some(id) = &own.id {
-        findings.push(subject(loaded, id));
+        findings.push(subject(&loaded.policy, id));
     }
     if let Some(svid) = own.identity.svid() {
-        let readiness = own.identity.readiness(wall_clock());
-        findings.push(if readiness.is_ready() {
-            Finding::ok("svid-life", format!("valid until {}", svid.not_after))
-        } else {
-            Finding::fail(
-                "svid-life",
-                format!("the svid is valid until {}: {}", svid.not_after, readiness.code()),
-                "an svid with more than a fifth of its life left",
-                "look at the Workload API's agent, and at the clock of this machine",
-            )
-        });
+        findings.push(life(own.identity.readiness(wall_clock()), svid.not_after));
     }
     findings
+}
+
+fn life(readiness: Readiness, not_after: Timestamp) -> Finding {
+    if readiness.is_ready() {
+        return Finding::ok("svid-life", format!("valid until {not_after}"));
+    }
+    Finding::fail(
+        "svid-life",
+        format!("the svid is valid until {not_after}: {}", readiness.code()),
+        "an svid with more than a fifth of its life left",
+        "look at the Workload API's agent, and at the clock of this machine",
+    )
 }
 
 fn matches(wanted: Option<&SpiffeId>, found: Option<&SpiffeId>, why: &str, me: u32, gateway: &Gateway) -> Finding {
@@ -119,8 +121,8 @@ fn matches(wanted: Option<&SpiffeId>, found: Option<&SpiffeId>, why: &str, me: u
     }
 }
 
-fn subject(loaded: &Loaded, id: &SpiffeId) -> Finding {
-    match loaded.policy.subject(id) {
+fn subject(policy: &Policy, id: &SpiffeId) -> Finding {
+    match policy.subject(id) {
         None => Finding::fail(
             "subject",
             format!("the policy names no subject `{id}`"),
@@ -134,7 +136,7 @@ fn subject(loaded: &Loaded, id: &SpiffeId) -> Finding {
             "add it; until then other gateways take its clearance for its current label",
         ),
         Some(subject) => {
-            let text = |label| loaded.policy.lattice().text(label);
+            let text = |label| policy.lattice().text(label);
             Finding::ok(
                 "subject",
                 format!("`{}`, floor {}, clearance {}", subject.name, text(&subject.floor), text(&subject.clearance)),
@@ -163,6 +165,24 @@ mod tests {
             (None, Some(&planner), 7, Status::Warn),
         ] {
             assert_eq!(matches(wanted, found, "why", me, &gateway).status, status);
+        }
+    }
+
+    #[test]
+    fn the_workload_is_a_subject_behind_a_gateway_with_an_svid_that_lives() {
+        let text = "version: 1\nsubjects:\n  with: { id: spiffe://td.test/with, clearance: PUBLIC, gateway: true }\n  without: { id: spiffe://td.test/without, clearance: PUBLIC }\n";
+        let policy = Policy::parse("policy.yaml", text).unwrap();
+        for (name, status) in [("with", Status::Ok), ("without", Status::Fail), ("unnamed", Status::Fail)] {
+            let id = SpiffeId::parse(&format!("spiffe://td.test/{name}")).unwrap();
+            assert_eq!(subject(&policy, &id).status, status, "{name}");
+        }
+        for (readiness, status) in [
+            (Readiness::Ready, Status::Ok),
+            (Readiness::ExpiresSoon, Status::Fail),
+            (Readiness::Expired, Status::Fail),
+            (Readiness::NoSvid, Status::Fail),
+        ] {
+            assert_eq!(life(readiness, Timestamp(0)).status, status);
         }
     }
 

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use super::Loaded;
 use super::access::{self, Access, Need};
 use super::finding::Finding;
+use super::processes;
 use super::users::{Gateway, Person};
 use crate::config::{Config, TcpOrUnix};
 
 /// Who it is, what it could do, and what it could open.
 pub(super) fn checks(loaded: &Loaded, gateway: &Gateway, people: &[Person]) -> Vec<Finding> {
-    let mut findings = vec![known(&loaded.config, people)];
+    let mut findings = vec![known(loaded.config.ingress.as_ref().map(|ingress| &ingress.workload), people)];
     for person in people {
         findings.push(another_user(person, gateway));
         // Such a one needs no other way; one finding says so.
@@ -25,12 +26,12 @@ pub(super) fn checks(loaded: &Loaded, gateway: &Gateway, people: &[Person]) -> V
 }
 
 /// Without a uid there is nobody to check.
-fn known(config: &Config, people: &[Person]) -> Finding {
+fn known(workload: Option<&TcpOrUnix>, people: &[Person]) -> Finding {
     if !people.is_empty() {
         let shown: Vec<String> = people.iter().map(|person| format!("uid {} ({})", person.uid, person.from)).collect();
         return Finding::ok("workload", shown.join(", "));
     }
-    let found = match config.ingress.as_ref().map(|ingress| &ingress.workload) {
+    let found = match workload {
         Some(TcpOrUnix::Tcp(address)) => format!("nobody listens on {address}, where `ingress` delivers"),
         Some(TcpOrUnix::Unix(path)) => format!("nobody listens on `{}`, where `ingress` delivers", path.display()),
         None => {
@@ -76,6 +77,8 @@ fn powers(person: &Person) -> Finding {
                 "processes of uid {} can't be seen from this container; their capabilities are in its securityContext",
                 person.uid
             )
+        } else if processes::of_uid(person.uid).is_empty() {
+            format!("no process of uid {} runs here", person.uid)
         } else {
             format!("no process of uid {} has a capability that leads around its gateway", person.uid)
         };
@@ -221,6 +224,16 @@ mod tests {
 
     fn gateway() -> Gateway {
         Gateway { uid: 10001, from: "test", runs: true }
+    }
+
+    #[test]
+    fn without_a_uid_it_is_said_why() {
+        let place = TcpOrUnix::Tcp("127.0.0.1:9".parse().unwrap());
+        assert_eq!(known(Some(&place), &[person(1000)]).status, Status::Ok);
+        let finding = known(Some(&place), &[]);
+        assert_eq!(finding.status, Status::Warn);
+        assert!(finding.found.contains("nobody listens on 127.0.0.1:9"), "{finding:?}");
+        assert!(known(None, &[]).found.contains("no `ingress`"));
     }
 
     #[test]

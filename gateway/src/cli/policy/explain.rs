@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(value_name = "REQUEST_ID", requires = "audit")]
     request: Option<String>,
     /// The audit log of the gateway that refused it.
-    #[arg(long, value_name = "FILE", requires = "request", conflicts_with_all = ["subject", "object", "mode", "current", "after", "target"])]
+    #[arg(long, value_name = "FILE", requires = "request", conflicts_with_all = ["subject", "object", "mode", "current", "after", "target", "body", "task", "at"])]
     audit: Option<PathBuf>,
     /// The policy: needed for a supposed request; of one in an audit log it tells what can be done.
     #[arg(long, value_name = "FILE", required_unless_present = "audit")]
@@ -47,9 +47,21 @@ pub(super) struct Args {
     /// What it has read before, from there on; may be given several times, in order.
     #[arg(long, value_name = "OBJECT")]
     after: Vec<String>,
-    /// The path with its query, for rules that have templates.
-    #[arg(long, value_name = "PATH")]
+    /// The target, path with query: for rules with path templates.
+    #[arg(long, value_name = "TARGET")]
     target: Option<String>,
+    /// The body as JSON: for objects that it names, and values that a task pins.
+    #[arg(long, value_name = "JSON", value_parser = super::json)]
+    body: Option<serde_json::Value>,
+    /// The task of the request, as Bellgate-Task has it.
+    #[arg(long, value_name = "JSON", requires = "orchestrator", value_parser = super::json)]
+    task: Option<serde_json::Value>,
+    /// Who gave the task: a subject's name in the policy, or a SPIFFE ID.
+    #[arg(long, value_name = "NAME|ID", requires = "task")]
+    orchestrator: Option<String>,
+    /// The time of the question, such as 2027-01-01T00:00:00Z, since rules expire; now where left out.
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
     /// How to tell it.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,

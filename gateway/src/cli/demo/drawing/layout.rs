@@ -165,12 +165,20 @@ impl Page<'_> {
         let tip = if here { from + way * STOPPED } else { to - edge };
         self.arrow(&format!("flow stroke-{level}"), &format!("fill-{level}"), (from + edge, y), (tip, y), !here);
         let text = self.said(exchange);
-        // Before a refusal of its own gateway the text stands beside the arrow, which is short.
-        let place = if here { (tip + way * 10, y + 4) } else { (from + edge + way * 6, y - 6) };
-        self.svg.text("what halo", place, side(way), &text);
-        if let Some(refused) = &exchange.refused {
-            let beside = if here { wide(&text) + 18 } else { 10 };
-            self.refusal(refused, (tip, y), from, way, beside);
+        let above = (from + edge + way * 6, y - 6);
+        match &exchange.refused {
+            // Its own gateway stopped it: the arrow is short, and all is said beside it.
+            Some(refused) if here => {
+                let why = because(refused);
+                self.svg.texts("halo", (tip + way * 10, y + 4), side(way), [("what", &text), ("why", &why)]);
+                self.refusal(refused, (tip, y), from);
+            }
+            Some(refused) => {
+                self.svg.text("what halo", above, side(way), &text);
+                self.svg.text("why halo", (tip + way * 10, y + 4), side(way), &because(refused));
+                self.refusal(refused, (tip, y), from);
+            }
+            None => self.svg.text("what halo", above, side(way), &text),
         }
         if let Some(label) = &exchange.back {
             let level = self.level(label);
@@ -179,7 +187,8 @@ impl Page<'_> {
             self.svg.text("label halo", (to - edge - way * 6, y + BACK - 4), side(-way), label);
         }
         if let Some(label) = &exchange.raised_there {
-            self.pill(to, y, label, way > 0);
+            // Below the arrow that raised it, whose text goes on above.
+            self.pill(to, y + 12, label, way > 0);
         }
         if let Some(label) = &exchange.raised {
             self.pill(from, y + BACK, label, way < 0);
@@ -193,21 +202,17 @@ impl Page<'_> {
             text.push_str(", blind");
         }
         if let Some(handle) = &exchange.handle {
-            let _ = write!(text, ", under handle {}", handle.get(..6).unwrap_or(handle));
+            let _ = write!(text, ", session {}", handle.get(..4).unwrap_or(handle));
         }
         if let (Some(rule), Some(label)) = (&exchange.by, &exchange.goes) {
-            let _ = write!(text, ", by {rule} as {label}");
+            let _ = write!(text, ", by a {rule} rule as {label}");
         }
         text
     }
 
-    fn refusal(&mut self, refused: &Refused, (x, y): (i32, i32), from: i32, way: i32, beside: i32) {
+    /// The cross, and the way back to what was read.
+    fn refusal(&mut self, refused: &Refused, (x, y): (i32, i32), from: i32) {
         self.svg.path("bad", &format!("M{} {}l8 8m0 -8l-8 8", x - 4, y - 4));
-        let because = match &refused.because {
-            Some((object, _)) => format!("{}, because of {object}", refused.reason),
-            None => refused.reason.clone(),
-        };
-        self.svg.text("why halo", (x + way * beside, y + 4), side(way), &because);
         if let Some((_, Some(row))) = &refused.because {
             // To where the label rose: at the answer of an own request, at the arrival of another's.
             let own = matches!(
@@ -267,6 +272,22 @@ impl Page<'_> {
     }
 }
 
+/// What refused it, and what was read before.
+fn because(refused: &Refused) -> String {
+    match &refused.because {
+        Some((object, _)) => match object.strip_prefix("delivery from ") {
+            Some(caller) => format!("{}, because of what {} handed on", refused.reason, last(caller)),
+            None => format!("{}, because of {object}", refused.reason),
+        },
+        None => refused.reason.clone(),
+    }
+}
+
+/// The last part of a SPIFFE ID.
+fn last(id: &str) -> &str {
+    id.rsplit('/').next().unwrap_or(id)
+}
+
 /// The width of a text, about.
 fn wide(text: &str) -> i32 {
     i32::try_from(text.chars().count()).unwrap_or_default() * LETTER
@@ -282,7 +303,7 @@ fn style(policy: &Policy) -> String {
     let light = colours(levels, ["#fff", "#1f2328", "#6e7781", "#cf222e"], "70%,34%");
     let dark = colours(levels, ["#0d1117", "#e6edf3", "#8d96a0", "#ff7b72"], "60%,60%");
     format!(
-        "text{{font:11px ui-sans-serif,system-ui,sans-serif}}.name{{font-weight:600;font-size:14px}}\n\
+        "text{{font:11px ui-sans-serif,system-ui,sans-serif}}.name{{font-weight:600;font-size:14px}}.label{{font-size:10px}}\n\
          .halo{{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}}.still{{stroke-width:1}}\n\
          .flow{{stroke-width:2;fill:none}}.back{{stroke-dasharray:5 3}}.why,.pill-text{{font-weight:600}}\n\
          .bad{{stroke-width:2.5;fill:none}}.cause{{stroke-width:1.2;stroke-dasharray:2 3;fill:none}}\n\

@@ -98,7 +98,7 @@ pub(super) fn read(policy: &Policy, logs: &[(String, Vec<Record>)], outcomes: &O
             },
         })
         .collect();
-    rises(policy, &mut rows, logs, &columns);
+    rises(&mut rows, logs, &columns);
     causes(&mut rows);
     Story { columns, rows }
 }
@@ -132,7 +132,11 @@ fn gather(policy: &Policy, logs: &[(String, Vec<Record>)], outcomes: &Outcomes) 
                     let text = format!("reset by uid {}: {}", reset.uid, reset.reason);
                     drafts.push((key, Draft::Reset { who: owner.clone(), after: reset.label.clone(), text }));
                 }
-                Record::Decision { .. } | Record::WatermarkRaised(_) | Record::Gap { .. } | Record::Other => {}
+                Record::Decision { .. }
+                | Record::WatermarkRaised(_)
+                | Record::HandleOpened { .. }
+                | Record::Gap { .. }
+                | Record::Other => {}
             }
         }
         let drawn = by_request
@@ -282,22 +286,22 @@ fn columns(policy: &Policy, drafts: &[(Key, Draft)]) -> Vec<String> {
 }
 
 /// Puts each rise where it belongs: at the answer that its own request brought, or at the request that another one delivered.
-fn rises(policy: &Policy, rows: &mut [Row], logs: &[(String, Vec<Record>)], columns: &[String]) {
+fn rises(rows: &mut [Row], logs: &[(String, Vec<Record>)], columns: &[String]) {
     for (owner, records) in logs {
         let Some(column) = columns.iter().position(|column| column == owner) else { continue };
         for record in records {
             let Record::WatermarkRaised(raised) = record else { continue };
-            // What is drawn is the label of the workload itself.
-            if raised.handle.is_some() {
-                continue;
-            }
-            let served = server(policy, &raised.object) == *owner;
+            let own = raised.of_workload().then(|| raised.label.clone());
             for row in rows.iter_mut() {
                 let What::Exchange(exchange) = &mut row.what else { continue };
                 if exchange.request_id == raised.request_id {
-                    exchange.raised = Some(raised.label.clone());
-                } else if served && exchange.to == column && row.at <= raised.at && raised.at <= exchange.until {
-                    exchange.raised_there = Some(raised.label.clone());
+                    exchange.raised = own.clone();
+                    // What came back is known better than from the object.
+                    if exchange.back.is_some() {
+                        exchange.back = Some(raised.observed.clone());
+                    }
+                } else if exchange.to == column && row.at <= raised.at && raised.at <= exchange.until {
+                    exchange.raised_there = own.clone();
                 }
             }
         }

@@ -16,6 +16,16 @@ pub(super) enum Anchor {
     End,
 }
 
+impl Anchor {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Middle => "middle",
+            Self::End => "end",
+        }
+    }
+}
+
 impl Svg {
     pub(super) fn new() -> Self {
         Self { body: String::new() }
@@ -41,15 +51,30 @@ impl Svg {
 
     /// A line of text.
     pub(super) fn text(&mut self, class: &str, (x, y): (i32, i32), anchor: Anchor, text: &str) {
-        let anchor = match anchor {
-            Anchor::Start => "start",
-            Anchor::Middle => "middle",
-            Anchor::End => "end",
-        };
+        let anchor = anchor.as_str();
         self.put(format_args!(
             r#"<text class="{}" x="{x}" y="{y}" text-anchor="{anchor}">{}</text>"#,
             Escaped(class),
             Escaped(text)
+        ));
+    }
+
+    /// A line of two texts, each in its class.
+    pub(super) fn texts(
+        &mut self,
+        class: &str,
+        (x, y): (i32, i32),
+        anchor: Anchor,
+        [first, second]: [(&str, &str); 2],
+    ) {
+        let anchor = anchor.as_str();
+        self.put(format_args!(
+            r#"<text class="{}" x="{x}" y="{y}" text-anchor="{anchor}"><tspan class="{}">{}</tspan><tspan class="{}" dx="10">{}</tspan></text>"#,
+            Escaped(class),
+            Escaped(first.0),
+            Escaped(first.1),
+            Escaped(second.0),
+            Escaped(second.1)
         ));
     }
 

@@ -32,9 +32,8 @@ fn decision(listener: &str, fields: Value) -> Record {
 
 fn raised(request: &str, at: &str, object: &str) -> Record {
     let label = "RESTRICTED:clinical";
-    serde_json::from_value(
-        json!({"kind": "watermark-raised", "at": at, "request_id": request, "object": object, "label": label}),
-    )
+    serde_json::from_value(json!({"kind": "watermark-raised", "at": at, "request_id": request, "object": object,
+               "observed": label, "before": "PUBLIC", "label": label}))
     .unwrap()
 }
 

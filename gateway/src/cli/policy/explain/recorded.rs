@@ -31,7 +31,7 @@ pub(super) fn explain(file: &Path, request: &str, policy: Option<&Policy>) -> Re
     .map_err(unreadable)?;
     let mut told = of_record(listener, decided, policy);
     told.cause = cause(decided, &named);
-    told.chain = chain(decided, &found.rises);
+    told.chain = chain(decided, &found, policy);
     told.notes.extend(found.notes());
     if told.chain.is_empty() && decided.cause_request_id.is_some() {
         told.notes.push(String::from("the log begins after the label had risen, so the chain is in an older one"));
@@ -50,6 +50,8 @@ struct Found {
     decided: Option<(String, Box<Decided>)>,
     /// Rises up to the request, since the last reset.
     rises: Vec<Raised>,
+    /// The labels that handles were opened with, and after how many rises.
+    opened: BTreeMap<String, (String, usize)>,
     records: u64,
     unread: u64,
     dropped: u64,
@@ -73,9 +75,19 @@ impl Found {
             }
             // What came after has nothing to do with it.
             Record::WatermarkRaised(raised) if self.decided.is_none() => self.rises.push(raised),
-            Record::LabelReset(_) if self.decided.is_none() => self.rises.clear(),
+            Record::HandleOpened { handle, label } if self.decided.is_none() => {
+                self.opened.insert(handle, (label, self.rises.len()));
+            }
+            Record::LabelReset(_) if self.decided.is_none() => {
+                self.rises.clear();
+                self.opened.clear();
+            }
             Record::Gap { dropped } => self.dropped = self.dropped.saturating_add(dropped),
-            Record::Decision { .. } | Record::WatermarkRaised(_) | Record::LabelReset(_) | Record::Other => {}
+            Record::Decision { .. }
+            | Record::WatermarkRaised(_)
+            | Record::HandleOpened { .. }
+            | Record::LabelReset(_)
+            | Record::Other => {}
         }
     }
 
@@ -169,18 +181,43 @@ fn cause(decided: &Decided, named: &BTreeMap<String, Option<Box<Decided>>>) -> O
 }
 
 /// The rises of the label that was compared: the workload's own, or that of the handle.
-fn chain(decided: &Decided, rises: &[Raised]) -> Vec<Step> {
-    rises
-        .iter()
-        .filter(|raised| raised.handle == decided.handle)
-        .map(|raised| Step {
+fn chain(decided: &Decided, found: &Found, policy: Option<&Policy>) -> Vec<Step> {
+    let opened = decided.handle.as_ref().and_then(|handle| found.opened.get(handle));
+    let (mut label, seen) = opened.map_or((None, 0), |(label, seen)| (Some(label.clone()), *seen));
+    let mut steps = Vec::new();
+    for raised in found.rises.iter().skip(seen) {
+        let after = match &decided.handle {
+            None if raised.of_workload() => raised.label.clone(),
+            None => continue,
+            // Observed under another handle: this one has not seen it.
+            Some(handle) if raised.handle.as_ref().is_some_and(|other| other != handle) => continue,
+            Some(_) => {
+                let after = joined(policy, label.as_deref(), &raised.observed);
+                if label.replace(after.clone()).is_some_and(|before| before == after) {
+                    continue;
+                }
+                after
+            }
+        };
+        steps.push(Step {
             object: raised.object.clone(),
             at: Some(raised.at.clone()),
             request_id: Some(raised.request_id.clone()),
-            after: raised.label.clone(),
+            after,
             is_cause: decided.cause_request_id.as_ref() == Some(&raised.request_id),
-        })
-        .collect()
+        });
+    }
+    steps
+}
+
+/// The join of two labels in text; the second where the policy that would know is not given.
+fn joined(policy: Option<&Policy>, one: Option<&str>, other: &str) -> String {
+    let join = || {
+        let lattice = policy?.lattice();
+        let (one, other) = (lattice.parse_label(one?).ok()?, lattice.parse_label(other).ok()?);
+        Some(lattice.text(&one.join(&other)))
+    };
+    join().unwrap_or_else(|| other.to_owned())
 }
 
 /// What the policy offers instead, and whether it is the one that decided.

@@ -1,9 +1,7 @@
 //! A supposed request: the label that its subject has after what it read, and the gateway's own decision.
 
-use bellgate_policy::{
-    Asked, Content, Decision, Denial, Downgrade, Lattice, Mode, Object, Policy, Question, Reason, SecurityLabel,
-    SpiffeId, Standing, Subject, Verdict, decide,
-};
+use bellgate_policy::offline::{self, Inquiry};
+use bellgate_policy::{Decision, Denial, Downgrade, Lattice, Object, Policy, Reason, SecurityLabel, Subject, Verdict};
 use bellgate_spire::wall_clock;
 
 use super::{Args, Cause, Explanation, Lowered, Step, Trouble, Way, Why, gap};
@@ -11,47 +9,37 @@ use super::{Args, Cause, Explanation, Lowered, Step, Trouble, Way, Why, gap};
 /// Answers the question that the flags ask.
 pub(super) fn explain(policy: &Policy, args: &Args) -> Result<Explanation, Trouble> {
     let given = |text: &Option<String>| text.clone().unwrap_or_default();
-    let (name, object, mode) = (given(&args.subject), given(&args.object), given(&args.mode));
-    let mode: Mode =
-        mode.parse().map_err(|error: bellgate_policy::UnknownMode| Trouble::Question(error.to_string()))?;
-    let id = subject_id(policy, &name)?;
-    let subject = policy.subject(&id);
-    let lattice = policy.lattice();
-    let start = match &args.current {
-        Some(text) => {
-            lattice.parse_label(text).map_err(|error| Trouble::Question(format!("current label: {error}")))?
-        }
-        None => subject.map_or_else(|| lattice.bottom(), |subject| subject.floor.clone()),
+    let mut inquiry = Inquiry {
+        subject: given(&args.subject),
+        object: given(&args.object),
+        mode: given(&args.mode),
+        current: args.current.clone(),
+        target: args.target.clone(),
+        body: args.body.clone(),
+        rule: None,
+        orchestrator: args.orchestrator.clone(),
+        task: args.task.clone(),
+        at: args.at.clone(),
     };
+    let ask = |inquiry: &Inquiry| {
+        offline::verdict(policy, inquiry, wall_clock()).map_err(|error| Trouble::Question(error.to_string()))
+    };
+    // Asked once as it stands: what can't be understood is told as `decide` tells it.
+    let fresh = ask(&inquiry)?;
+    let subject = policy.subjects().find(|subject| subject.id.as_str() == &*fresh.decision().subject);
+    let start = fresh.decision().current.clone().unwrap_or_else(|| policy.lattice().bottom());
     let (label, mut chain) = read_before(policy, subject.map(|subject| &**subject), start, &args.after)?;
-    let known = policy.object(&object);
-    let question = Question {
-        subject: &id,
-        object: known.map_or(Asked::Unknown(&object), Asked::Known),
-        mode,
-        standing: Standing::Own { watermark: &label, own: &label, declared: None },
-        task: None,
-        target: args.target.as_deref(),
-        content: Content::Nothing,
-        now: wall_clock(),
-    };
-    let verdict = decide(policy, &question);
-    let wanted = known.and_then(|object| object.label.as_ref());
+    if subject.is_some() {
+        inquiry.current = Some(policy.lattice().text(&label));
+    }
+    let verdict = ask(&inquiry)?;
     let refused_down = verdict.reasons().contains(&Reason::NoWriteDown);
-    let cause = refused_down.then(|| mark(policy, wanted, &mut chain)).flatten();
+    let wanted = verdict.decision().object_label.clone();
+    let cause = refused_down.then(|| mark(policy, wanted.as_ref(), &mut chain)).flatten();
     let mut told = of_verdict(policy, &verdict, subject.map(|subject| &**subject));
     told.cause = cause;
     told.chain = chain.into_iter().map(|(step, _)| step).collect();
     Ok(told)
-}
-
-fn subject_id(policy: &Policy, text: &str) -> Result<SpiffeId, Trouble> {
-    if let Some(subject) = policy.subject_named(text) {
-        return Ok(subject.id.clone());
-    }
-    SpiffeId::parse_workload(text).map_err(|_| {
-        Trouble::Question(format!("`{text}` is not a subject of the policy: give a name of it, or a SPIFFE ID"))
-    })
 }
 
 /// The label after each object that was read, by the join of their labels.

@@ -117,9 +117,9 @@ fn decision(fields: Value) -> Value {
 }
 
 fn log_in(folder: &Path) -> String {
-    let raised = |request: &str, object: &str, label: &str, handle: Value| {
+    let raised = |request: &str, object: &str, before: &str, label: &str, handle: Value| {
         json!({"kind": "watermark-raised", "at": "2026-11-23T12:00:02.000Z", "request_id": request, "object": object,
-               "label": label, "handle": handle})
+               "observed": label, "before": before, "label": label, "handle": handle})
     };
     let (clinical, none) = ("RESTRICTED:clinical", Value::Null);
     let refused = |fields: Value| {
@@ -128,21 +128,23 @@ fn log_in(folder: &Path) -> String {
         decision(all)
     };
     let lines = [
-        raised("r-0", "old", "STANDARD", none.clone()),
+        raised("r-0", "old", "PUBLIC", "STANDARD", none.clone()),
         json!({"kind": "label-reset", "at": "2026-11-23T12:00:00.500Z", "uid": 0, "reason": "new", "before": "STANDARD", "label": "PUBLIC"}),
         decision(json!({"request_id": "r-1", "object": "wiki", "mode": "observe", "rule": "grants[7]"})),
-        raised("r-1", "wiki", "STANDARD", none.clone()),
+        raised("r-1", "wiki", "PUBLIC", "STANDARD", none.clone()),
+        json!({"kind": "handle-opened", "at": "x", "handle": "aabbcc", "label": "PUBLIC"}),
+        raised("r-2o", "records", clinical, clinical, json!("ddeeff")),
         decision(
             json!({"request_id": "r-2", "object": "records", "mode": "observe", "object_label": clinical, "rule": "grants[1]"}),
         ),
-        raised("r-2", "records", clinical, none.clone()),
-        raised("r-2h", "records", clinical, json!("aabbcc")),
+        raised("r-2", "records", "STANDARD", clinical, json!("112233")),
+        raised("r-2h", "records", clinical, clinical, json!("aabbcc")),
         refused(
             json!({"request_id": "r-3", "cause_request_id": "r-2", "cause_object": "records", "cause_at": "2026-11-23T12:00:02.000Z"}),
         ),
         refused(json!({"request_id": "r-4", "handle": "aabbcc", "cause_request_id": "r-2h", "cause_object": "records",
                        "cause_label": clinical, "cause_at": "2026-11-23T12:00:02.000Z"})),
-        raised("r-9", "later", clinical, none),
+        raised("r-9", "later", "PUBLIC", clinical, none),
         json!({"kind": "gap", "dropped": 2}),
     ];
     let file = folder.join("audit.jsonl");
@@ -207,7 +209,7 @@ fn a_request_that_the_log_does_not_have_is_told_so() {
     let log = log_in(folder.path());
     let trouble = explained(&["--audit", &log, "nowhere"]).unwrap_err();
     assert!(trouble.to_string().starts_with("no decision about request `nowhere` is in `"), "{trouble}");
-    assert!(trouble.to_string().contains("(11 records, 2 were dropped)"), "{trouble}");
+    assert!(trouble.to_string().contains("(13 records, 2 were dropped)"), "{trouble}");
     assert_eq!(format!("{:?}", trouble.exit()), format!("{:?}", ExitCode::from(2)));
     let trouble = explained(&["--audit", "/nowhere/audit.jsonl", "x"]).unwrap_err();
     assert!(trouble.to_string().contains("can't be read"), "{trouble}");

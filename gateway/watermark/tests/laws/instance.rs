@@ -1,5 +1,4 @@
 //! Raise, read, restart: laws of one watermark.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,33 +17,33 @@ subjects:
   agent: { id: spiffe://a.test/agent, floor: PUBLIC, clearance: "RESTRICTED:a,b,c" }
 "#;
 
-struct World {
-    folder: TempDir,
-    policy: Policy,
+pub(crate) struct World {
+    pub(crate) folder: TempDir,
+    pub(crate) policy: Policy,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), policy: Policy::parse("policy.yaml", POLICY).unwrap() }
     }
 
-    fn subject(&self) -> &Arc<Subject> {
+    pub(crate) fn subject(&self) -> &Arc<Subject> {
         self.policy.subject_named("agent").unwrap()
     }
 
-    fn label(&self, text: &str) -> SecurityLabel {
+    pub(crate) fn label(&self, text: &str) -> SecurityLabel {
         self.policy.lattice().parse_label(text).unwrap()
     }
 
-    fn text(&self, label: &SecurityLabel) -> String {
+    pub(crate) fn text(&self, label: &SecurityLabel) -> String {
         self.policy.lattice().text(label)
     }
 
-    fn open(&self, missing: Missing) -> (Watermark, Startup) {
+    pub(crate) fn open(&self, missing: Missing) -> (Watermark, Startup) {
         Watermark::open(self.folder.path(), self.subject(), self.policy.lattice(), missing, Timestamp(0)).unwrap()
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         let name = |entry: std::io::Result<fs::DirEntry>| entry.unwrap().path();
         let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path()).unwrap().map(name).collect();
         files.retain(|file| file.extension().is_some_and(|extension| extension == "log"));
@@ -53,7 +52,7 @@ impl World {
     }
 }
 
-fn because(request: &str) -> Observation {
+pub(crate) fn because(request: &str) -> Observation {
     Observation {
         request_id: request.into(),
         object: "records".into(),

@@ -3,6 +3,9 @@
 //! **What holds.** Every object must be permitted; where rules are needed, one kind of rule must serve all that need one,
 //! since a request states one. The label stated is the meet of what these rules give, and every object must dominate it.
 
+mod current;
+mod lifted;
+
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -12,8 +15,7 @@ use crate::downgrade::{Downgrade, RuleKind};
 use crate::grant::Granted;
 use crate::guard::Guard;
 use crate::label::SecurityLabel;
-use crate::lift::{Asking, Lift, OwnLabels};
-use crate::mode::Mode;
+use crate::lift::{Asking, OwnLabels, same};
 use crate::object::Object;
 use crate::objects::Objects;
 use crate::orchestrator::Orchestrator;
@@ -23,6 +25,8 @@ use crate::reason::Reason;
 use crate::subject::Subject;
 use crate::timestamp::Timestamp;
 use crate::verdict::Decision;
+use current::Current;
+use lifted::Lifted;
 
 /// Whether a stated current label is believed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,21 +140,6 @@ impl Part<'_> {
 
 type Parts<'a> = SmallVec<[Part<'a>; 1]>;
 
-struct Current {
-    /// `None` only where what was stated can't be read, which is out of range.
-    label: Option<SecurityLabel>,
-    out_of_range: bool,
-    /// At another gateway: the rule of this policy under which the request was believed to go.
-    accepted: Option<Downgrade>,
-}
-
-/// What the rules that were needed give together.
-struct Lifted {
-    downgrade: Downgrade,
-    read_down: Option<Arc<ReadDown>>,
-    guard: Option<Arc<Guard>>,
-}
-
 impl<'a> Scales<'a> {
     fn part(&self, asked: &'a Arc<Object>) -> Part<'a> {
         let Asking { policy, subject, question } = self.asking;
@@ -184,7 +173,7 @@ impl<'a> Scales<'a> {
             reasons.push(Reason::LabelOutOfRange);
         }
         reasons.push(Reason::NotGranted);
-        Weighed { decision: self.decision(Arc::from(name), None, label, None), reasons, proven: None }
+        Weighed { decision: self.decision(Arc::from(name), None, label), reasons, proven: None }
     }
 
     /// One permitted object is enough, as long as nobody knows which it will be; else what came furthest is told.
@@ -255,48 +244,6 @@ impl<'a> Scales<'a> {
         }
     }
 
-    /// The first kind of rule that serves every object that needs one.
-    fn lifted(&self, parts: &Parts<'a>, labels: OwnLabels<'_>) -> Option<Lifted> {
-        RuleKind::ALL.into_iter().find_map(|kind| self.lifted_by(kind, parts, labels))
-    }
-
-    fn lifted_by(&self, kind: RuleKind, parts: &Parts<'a>, labels: OwnLabels<'_>) -> Option<Lifted> {
-        let mut lifts: SmallVec<[Lift; 1]> = SmallVec::new();
-        let mut added: Option<&Arc<Orchestrator>> = None;
-        for part in parts {
-            match part.grantor? {
-                Grantor::Task(_) if kind != RuleKind::Task => return None,
-                Grantor::Task(rule) if !part.star_fails(labels.current) => added = added.or(Some(rule)),
-                Grantor::Matrix(_) if !part.star_fails(labels.current) => {}
-                Grantor::Task(_) | Grantor::Matrix(_) => lifts.push(self.asking.lift(kind, part.object?, labels)?),
-            }
-        }
-        let Some(first) = lifts.first() else {
-            // Nothing had to be lifted: a task's grant took the place of one in the matrix.
-            let rule = added?;
-            let downgrade = Downgrade {
-                kind,
-                rule: Arc::clone(&rule.rule),
-                label: labels.current.clone(),
-                reason: Some(Arc::clone(&rule.reason)),
-                lifts: false,
-            };
-            return Some(Lifted { downgrade, read_down: None, guard: None });
-        };
-        let label = lifts.iter().skip(1).fold(first.label.clone(), |label, lift| label.meet(&lift.label));
-        let one_budget = same(lifts.iter().map(|lift| lift.read_down.as_ref()));
-        let one_guard = same(lifts.iter().map(|lift| lift.guard.as_ref()));
-        let fits_all = parts.iter().all(|part| part.label.is_some_and(|own| own.dominates(&label)));
-        if !one_budget || !one_guard || !fits_all {
-            return None;
-        }
-        Some(Lifted {
-            read_down: first.read_down.clone(),
-            guard: first.guard.clone(),
-            downgrade: Downgrade { kind, rule: joined(&lifts), label, reason: first.reason.clone(), lifts: true },
-        })
-    }
-
     fn weighed(
         &self,
         parts: &Parts<'a>,
@@ -308,7 +255,7 @@ impl<'a> Scales<'a> {
     ) -> Weighed {
         let told = self.telling(parts, &reasons, current.as_ref(), lifted.is_some());
         let name = told.map_or_else(|| Arc::from(""), |part| Arc::clone(part.name));
-        let mut decision = self.decision(name, told, current.clone(), None);
+        let mut decision = self.decision(name, told, current.clone());
         let permitted = reasons.is_empty() && parts.iter().all(|part| part.object.is_some());
         let (true, Some(current)) = (permitted, current) else {
             return Weighed { decision, reasons, proven: None };
@@ -316,12 +263,12 @@ impl<'a> Scales<'a> {
         let Lifted { downgrade, read_down, guard } = match lifted {
             Some(lifted) => lifted,
             None => {
-                decision.downgrade = accepted;
+                decision.downgrade = accepted.map(Box::new);
                 let proven = self.proven(parts, all, current, None, None);
                 return Weighed { decision, reasons, proven: Some(proven) };
             }
         };
-        decision.downgrade = Some(downgrade);
+        decision.downgrade = Some(Box::new(downgrade));
         let proven = self.proven(parts, all, current, read_down, guard);
         Weighed { decision, reasons, proven: Some(proven) }
     }
@@ -336,14 +283,13 @@ impl<'a> Scales<'a> {
     ) -> Proven {
         // Where the objects of a request have not all the same guard on answers, there is none: what no rule lets through a
         // guard is released as it is, and raises the watermark as it is.
-        let guards = || {
-            parts.iter().map(|part| match part.grantor {
-                Some(Grantor::Matrix(granted)) => granted.release_guard.as_ref(),
-                Some(Grantor::Task(_)) | None => None,
-            })
-        };
+        let mut guards = parts.iter().map(|part| match part.grantor {
+            Some(Grantor::Matrix(granted)) => granted.release_guard.as_ref(),
+            Some(Grantor::Task(_)) | None => None,
+        });
         let own = matches!(self.asking.question.standing, Standing::Own { .. });
-        let release_guard = guards().next().flatten().filter(|_| own && same(guards())).cloned();
+        let first = guards.next().flatten().filter(|_| own);
+        let release_guard = first.filter(|first| guards.all(|guard| same(Some(first), guard))).cloned();
         Proven {
             subject: Arc::clone(self.asking.subject),
             objects: all(),
@@ -382,13 +328,7 @@ impl<'a> Scales<'a> {
         found.or(first)
     }
 
-    fn decision(
-        &self,
-        object: Arc<str>,
-        part: Option<&Part<'_>>,
-        current: Option<SecurityLabel>,
-        downgrade: Option<Downgrade>,
-    ) -> Decision {
+    fn decision(&self, object: Arc<str>, part: Option<&Part<'_>>, current: Option<SecurityLabel>) -> Decision {
         let Asking { policy, subject, question } = self.asking;
         Decision {
             subject: subject.id.shared(),
@@ -399,92 +339,8 @@ impl<'a> Scales<'a> {
             clearance: Some(subject.clearance.clone()),
             rule: part.and_then(|part| part.grantor).map(|grantor| Arc::clone(grantor.rule())),
             cause: None,
-            downgrade,
+            downgrade: None,
             policy: Arc::clone(&policy.digest),
         }
-    }
-
-    fn current(&self, parts: &[Part<'a>], exactly: bool) -> Current {
-        let subject = self.asking.subject;
-        let within = |label: &SecurityLabel| subject.clearance.dominates(label);
-        match self.asking.question.standing {
-            Standing::Own { watermark, .. } if self.belief == Belief::Supposed => {
-                let out_of_range = !watermark.dominates(&subject.floor) || !self.not_above(watermark, parts);
-                Current { label: Some(watermark.clone()), out_of_range, accepted: None }
-            }
-            Standing::Own { watermark, declared, .. } => {
-                let own = subject.current(watermark);
-                Current {
-                    out_of_range: declared.is_some_and(|declared| !within(declared)),
-                    label: Some(declared.map_or_else(|| own.clone(), |declared| own.join(declared))),
-                    accepted: None,
-                }
-            }
-            Standing::Stated { label, rule: None } if self.believed => {
-                let out_of_range = !label.dominates(&subject.floor) || !self.not_above(label, parts);
-                Current { label: Some(label.clone()), out_of_range, accepted: None }
-            }
-            Standing::Stated { label, rule: Some(kind) } if self.believed => {
-                let accepted = self.accepted(kind, label, parts, exactly);
-                let out_of_range = accepted.is_none() || !self.not_above(label, parts);
-                Current { label: Some(label.clone()), out_of_range, accepted }
-            }
-            Standing::Stated { .. } | Standing::Unstated => {
-                Current { label: Some(subject.clearance.clone()), out_of_range: false, accepted: None }
-            }
-            Standing::Unreadable => Current { label: None, out_of_range: true, accepted: None },
-        }
-    }
-
-    /// Whether a label is not above the clearance. `append` may come from above one that was lowered; but only a caller with
-    /// a grant gets that exception, so that the range check tells nobody else whether there is such a route.
-    fn not_above(&self, label: &SecurityLabel, parts: &[Part<'a>]) -> bool {
-        let granted = !parts.is_empty() && parts.iter().all(|part| part.grantor.is_some());
-        let lowered_append = granted && self.asking.question.mode == Mode::Append;
-        self.asking.subject.clearance.dominates(label) || lowered_append
-    }
-
-    /// The rule of this policy under which another gateway may have let the request go with this label.
-    fn accepted(&self, kind: RuleKind, stated: &SecurityLabel, parts: &[Part<'a>], exactly: bool) -> Option<Downgrade> {
-        let subject = self.asking.subject;
-        let objects = || parts.iter().filter_map(|part| part.object);
-        let accepted = |rule: &Arc<str>, reason: Option<&Arc<str>>, lifts| Downgrade {
-            kind,
-            rule: Arc::clone(rule),
-            label: stated.clone(),
-            reason: reason.cloned(),
-            lifts,
-        };
-        if kind == RuleKind::Task && stated.dominates(&subject.floor) && subject.clearance.dominates(stated) {
-            let rule = objects().find_map(|object| self.asking.orchestrators(object).next())?;
-            return Some(accepted(&rule.rule, Some(&rule.reason), false));
-        }
-        let mut given = objects().flat_map(|object| self.asking.given(kind, object));
-        // What a request to several objects states is the meet of some of these labels; if it is, it is the meet of all
-        // those that dominate it.
-        let above = |lift: &Lift| lift.label.dominates(stated);
-        let first = given.find(above)?;
-        let meet = given.filter(above).fold(first.label.clone(), |label, lift| label.meet(&lift.label));
-        (!exactly || meet == *stated).then(|| accepted(&first.rule, first.reason.as_ref(), true))
-    }
-}
-
-/// Whether all are the very same.
-fn same<'a, T: 'a>(mut shared: impl Iterator<Item = Option<&'a Arc<T>>>) -> bool {
-    let first = shared.next().flatten();
-    shared.all(|one| match (first, one) {
-        (Some(first), Some(one)) => Arc::ptr_eq(first, one),
-        (None, None) => true,
-        (Some(_), None) | (None, Some(_)) => false,
-    })
-}
-
-/// The IDs of the rules, each once, with commas: no ID has one.
-fn joined(lifts: &[Lift]) -> Arc<str> {
-    let mut rules: SmallVec<[&Arc<str>; 4]> = lifts.iter().map(|lift| &lift.rule).collect();
-    rules.dedup();
-    match rules.as_slice() {
-        [one] => Arc::clone(one),
-        several => Arc::from(several.iter().map(|rule| &***rule).collect::<Vec<_>>().join(",")),
     }
 }
