@@ -57,6 +57,12 @@ impl Admitted {
         Asking { caller: &self.caller, own: &self.own, handle: session, task: self.task.as_deref() }
     }
 
+    /// Whether pieces of it follow its head, each of which is a delivery of its own. A body that was read goes as a whole.
+    #[must_use]
+    pub(crate) fn streams(&self, body: Option<&Bytes>) -> bool {
+        body.is_none() && (self.facts.has_body || self.facts.upgrade)
+    }
+
     /// Whether `permit` lets go what the head has said of this request. Once the head is gone nothing new can be said of
     /// what follows: a flow that would now need a rule, or another one, has to begin anew.
     #[must_use]

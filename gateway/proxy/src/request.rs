@@ -139,7 +139,7 @@ pub(crate) async fn take(core: &Core, session: &mut Session, ctx: &mut Context) 
     let handle = handle.or(opened);
     let admitted = Admitted { caller, own, handle, opened: id, task, matter, permit, target, version, grpc, facts };
     if mode != Mode::Append {
-        let streams = ctx.body.is_none() && (admitted.facts.has_body || admitted.facts.upgrade);
+        let streams = admitted.streams(ctx.body.as_ref());
         let passing = deliver(core, &policy, &admitted, streams, &ctx.exchange.request_id)?;
         ctx.exchange.on_its_way.hold(&core.passage, passing);
     }

@@ -56,7 +56,7 @@ pub(crate) fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal>
         return Ok(());
     }
     let policy = &snapshot.policy;
-    let streams = ctx.body.is_none();
+    let streams = admitted.streams(ctx.body.as_ref());
     // Our own watermark decides what our own workload may write, and nothing else; what it receives counts again, if
     // there was a reset meanwhile or a session was opened.
     if inbound && !replaced {
@@ -86,7 +86,7 @@ pub(crate) fn decide_anew(core: &Core, ctx: &mut Context) -> Result<(), Refusal>
             admitted.permit = permit;
             if replaced {
                 // Each chunk is a delivery, labelled as the object is labelled now.
-                let passing = request::deliver(core, policy, admitted, true, &ctx.exchange.request_id)?;
+                let passing = request::deliver(core, policy, admitted, streams, &ctx.exchange.request_id)?;
                 ctx.exchange.on_its_way.hold(&core.passage, passing);
             }
             ctx.snapshot = Arc::clone(&snapshot);

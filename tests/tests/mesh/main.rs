@@ -4,16 +4,22 @@
 
 mod answers;
 mod append;
+mod between;
 mod bodies;
 mod egress;
 mod flows;
 mod guards;
+mod handles;
 mod ingress;
 mod labels;
+mod objects;
 mod operations;
 mod protocols;
+mod read_down;
 mod requests;
+mod reset;
 mod state;
+mod tasks;
 
 use bellgate_spire::server_config;
 use bellgate_tests::{Mesh, Recorder, Running, ok_response, spiffe_id};
@@ -33,6 +39,13 @@ async fn peer(mesh: &Mesh, name: &str, label: &'static str) -> Recorder {
 /// The floating planner's sidecar, which reaches `search` and `records` at peers that stand in for their gateways.
 async fn planner(mesh: &Mesh, search: &Recorder, records: &Recorder) -> Running {
     mesh.sidecar("planner").calls("search", search.address).calls("records", records.address).start().await
+}
+
+/// A mesh with the policy of sessions, tasks and rules, `rules.yaml`.
+fn rules() -> Mesh {
+    let mesh = Mesh::new();
+    mesh.write("rules.yaml", include_str!("rules.yaml"));
+    mesh
 }
 
 /// The path of the SPIFFE ID of `name`, as text.

@@ -9,9 +9,8 @@ use crate::{peer, planner};
 /// The state file of a sidecar's workload.
 fn state_file(sidecar: &Running) -> std::path::PathBuf {
     let files = std::fs::read_dir(&sidecar.state).unwrap().map(|entry| entry.unwrap().path());
-    let is_state = |file: &std::path::PathBuf| {
-        file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal-"))
-    };
+    let is_state =
+        |file: &std::path::PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("journal-"));
     files.filter(is_state).find(|file| file.extension().is_some_and(|extension| extension == "log")).unwrap()
 }
 
@@ -76,7 +75,8 @@ async fn missing_state_starts_at_the_clearance_and_damaged_state_at_the_highest_
         assert!(sidecar.process.log().contains("damaged"), "{on}: the operator is told");
         // Where the highest clearance can't be read either, there is only the top.
         sidecar.process.kill().await;
-        let clearance = state_file(&sidecar).to_string_lossy().replace("journal-", "clearance-").replace(".log", ".json");
+        let clearance =
+            state_file(&sidecar).to_string_lossy().replace("journal-", "clearance-").replace(".log", ".json");
         let highest = std::fs::read(&clearance).unwrap();
         std::fs::write(state_file(&sidecar), damage).unwrap();
         std::fs::write(&clearance, damage).unwrap();
