@@ -79,7 +79,8 @@ async fn what_is_no_label_is_refused_and_says_why() {
     let search = mesh.sidecar("search").policy("rules.yaml").serves(workload.address).start().await;
     let digest = search.admin(http::Method::GET, "/v1/status").await.json()["policy"].as_str().unwrap().to_owned();
     let long = format!("PUBLIC:{}", "a".repeat(8186));
-    let rows: Vec<(Vec<(&str, &str)>, &str, &str)> = vec![
+    type Row<'a> = (Vec<(&'static str, &'a str)>, &'a str, &'a str);
+    let rows: Vec<Row<'_>> = vec![
         (vec![(LABEL, "PUBLIC")], "", ""),
         (vec![(LABEL, "PUBLIC"), (LABEL, "PUBLIC")], "label-out-of-range", "more than once"),
         (vec![(LABEL, &long)], "label-out-of-range", "8192 bytes"),
