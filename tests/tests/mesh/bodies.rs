@@ -196,6 +196,33 @@ async fn a_body_has_to_be_whole_and_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_checked_body_is_called_json_or_nothing() {
+    let mesh = Mesh::new();
+    let search = peer(&mesh, "search", "PUBLIC").await;
+    let sidecar = planner(&mesh, &search, &search).await;
+    let valid = serde_json::json!({"version": "1", "query": "x"}).to_string();
+    for (content_type, status) in [
+        (Some("application/x-www-form-urlencoded"), 415),
+        (Some("application/json; charset=utf-7"), 415),
+        (Some("multipart/form-data; boundary=x"), 415),
+        (Some("application/json; charset=utf-8"), 200),
+        (None, 200),
+    ] {
+        let before = search.accepts();
+        let mut request = post("search", "/v1/search", valid.clone());
+        request.headers_mut().remove("content-type");
+        if let Some(content_type) = content_type {
+            request.headers_mut().insert("content-type", content_type.parse().unwrap());
+        }
+        let told = sidecar.ask(request).await;
+        assert_eq!(told.status, status, "{content_type:?}: {:?}", told.body);
+        if status == 415 {
+            assert_eq!((told.reason().as_str(), search.accepts()), ("content-type", before));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_caller_without_a_grant_learns_nothing_of_the_schema() {
     let (mesh, workload) = (Mesh::new(), Workload::ok().await);
     let search = mesh.sidecar("search").serves(workload.address).start().await;

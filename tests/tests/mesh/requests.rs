@@ -116,6 +116,47 @@ async fn no_header_overrides_the_method_that_was_decided_on() {
 }
 
 #[tokio::test]
+async fn an_upgrade_to_anything_but_a_websocket_contacts_nobody() {
+    let mesh = Mesh::new();
+    let search = peer(&mesh, "search", "PUBLIC").await;
+    let sidecar = planner(&mesh, &search, &search).await;
+    // Each could carry requests inside that nobody would decide, or be read in two ways.
+    for (method, upgrade) in [
+        ("GET", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"),
+        ("GET", "Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n"),
+        ("GET", "Connection: Upgrade\r\nUpgrade: websocket, h2c\r\n"),
+        ("GET", "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n"),
+        ("POST", "Connection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 0\r\n"),
+    ] {
+        let mut client = RawClient::plain(sidecar.egress).await;
+        client.send(&format!("{method} /page HTTP/1.1\r\nHost: search\r\n{upgrade}\r\n")).await.unwrap();
+        let answer = client.answer().await;
+        assert_eq!(read(answer.as_deref()), (403, "unsupported-here".into()), "{method} {upgrade}{answer:?}");
+    }
+    assert_eq!(search.accepts(), 0);
+}
+
+#[tokio::test]
+async fn names_that_a_server_folds_into_ours_are_dropped() {
+    let mesh = Mesh::new();
+    let search = peer(&mesh, "search", "PUBLIC").await;
+    let sidecar = planner(&mesh, &search, &search).await;
+    let mut request = get("search", "/page");
+    for name in
+        ["x_forwarded_client_cert", "bellgate_label", "Bellgate_Rule", "x_http_method_override", "x-original-url"]
+    {
+        request.headers_mut().insert(http::HeaderName::try_from(name).unwrap(), HeaderValue::from_static("PUBLIC"));
+    }
+    request.headers_mut().insert("x_mine", HeaderValue::from_static("kept"));
+    assert_eq!(sidecar.ask(request).await.status, 200);
+    let head = search.text().to_ascii_lowercase();
+    assert!(head.contains("x_mine: kept"), "{head}");
+    for name in ["client_cert", "bellgate_", "method_override", "original-url"] {
+        assert!(!head.contains(name), "{name} in {head}");
+    }
+}
+
+#[tokio::test]
 async fn of_two_framings_one_goes_on_and_the_connection_ends() {
     let mesh = Mesh::new();
     let search = peer(&mesh, "search", "PUBLIC").await;
