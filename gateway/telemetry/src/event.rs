@@ -78,9 +78,10 @@ impl Event {
                 let DecisionEvent { cause_object, cause_label, handle, .. } = &**event;
                 let optional =
                     [current, object_label, clearance, rule, cause_request_id, cause_object, cause_label, handle];
-                let downgrade = event.downgrade.as_ref().map_or(0, |downgrade| {
-                    downgrade.kind.len() + downgrade.rule.len() + downgrade.label.len()
-                });
+                let downgrade = event
+                    .downgrade
+                    .as_ref()
+                    .map_or(0, |downgrade| downgrade.kind.len() + downgrade.rule.len() + downgrade.label.len());
                 size_of::<DecisionEvent>()
                     + [request_id, subject, object, mode, policy, label].map(String::len).iter().sum::<usize>()
                     + optional.map(length).iter().sum::<usize>()

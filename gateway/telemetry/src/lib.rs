@@ -18,7 +18,8 @@ pub mod sse;
 
 pub use entity::{Key, KeyError, Tenant};
 pub use event::{
-    CapabilityCallEvent, DecisionEvent, DowngradeEvent, Event, EventKind, ExchangeEvent, Listener, Point, Ruling, StreamEvent,
+    CapabilityCallEvent, DecisionEvent, DowngradeEvent, Event, EventKind, ExchangeEvent, Listener, Point, Ruling,
+    StreamEvent,
 };
 pub use queue::{EventReceiver, EventSender, QueueReading, channel};
 pub use refine::{BronzeRecord, Quarantined, Seen, SilverRow, Table, Why, refine};
