@@ -4,7 +4,7 @@
 //! switches verification off), so upstream connections are made here, through its custom connector:
 //! the expected identity is the peer's SNI, which is part of the pool's key, and rustls refuses the
 //! handshake before any application byte could be sent. The local workload is reached through here as well, so that every
-//! stream of every exchange is one that can be ended ([`crate::line`], [`crate::h2_session`]).
+//! stream of every exchange is one that can be ended (`line`, `h2_session`).
 
 use std::collections::HashMap;
 use std::sync::Arc;

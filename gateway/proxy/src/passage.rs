@@ -4,7 +4,7 @@
 //! that is opened in it must not start below them. The watermark takes care of that while a [`Passing`] is held; here it
 //! is held for long enough, and not for as long as a stream stays open.
 //!
-//! What holds: what was let go less than [`ON_ITS_WAY`] ago counts as on its way, as does all that is let go later. What
+//! What holds: what was let go less than `ON_ITS_WAY` ago counts as on its way, as does all that is let go later. What
 //! was let go earlier has left, or waits in a buffer for a reader that does not read; a socket's buffer is the reader's.
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// Lets go what was on its way long enough. At most once in [`ON_ITS_WAY`], so that it may be asked often.
+    /// Lets go what was on its way long enough. At most once in `ON_ITS_WAY`, so that it may be asked often.
     pub(crate) fn sweep(&self) {
         let now = Instant::now();
         let mut swept = self.swept.lock();

@@ -122,13 +122,13 @@ impl Open {
         match &mut self.kind {
             Kind::Socket(socket) => match within(&what, socket.next()).await {
                 Some(Ok(Message::Close(Some(frame)))) => End::Closed(frame.code.into()),
-                Some(Ok(message)) => panic!("{}: {message:?}", self.name),
+                Some(Ok(message)) => unreachable!("{}: {message:?}", self.name),
                 Some(Err(_)) | None => End::Broken,
             },
             Kind::Chat(_, incoming) | Kind::Down(incoming) => match within(&what, incoming.frame()).await {
                 None => End::Whole,
                 Some(Err(_)) => End::Broken,
-                Some(Ok(frame)) => panic!("{}: {:?}", self.name, frame.into_data()),
+                Some(Ok(frame)) => unreachable!("{}: {:?}", self.name, frame.into_data()),
             },
             // A refusal is no answer of the far side.
             Kind::Upload(_, answer) => match within(&what, answer).await.unwrap() {
