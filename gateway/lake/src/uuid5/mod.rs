@@ -2,9 +2,9 @@
 //! straight into Arrow memory, version and variant set by masks.
 //!
 //! A name of up to 39 bytes fits one block of SHA-1 together with the namespace; one of up to 103 bytes takes two. Names
-//! of these two kinds are laid out in blocks side by side ([`blocks`]) and hashed several at a time: one SHA-1 is a chain
+//! of these two kinds are laid out in blocks side by side (`blocks`) and hashed several at a time: one SHA-1 is a chain
 //! of rounds that each wait for the one before, and the processor has room beside it. What hashes them is chosen once by
-//! what the processor has ([`engine`]): 16 names in the lanes of AVX-512 registers, or 6 interleaved through the SHA
+//! what the processor has (`engine`): 16 names in the lanes of AVX-512 registers, or 6 interleaved through the SHA
 //! instructions, or one after the other by the `sha1` crate. Longer names always go the last way.
 
 #[cfg(target_arch = "x86_64")]
